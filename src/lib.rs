@@ -17,5 +17,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod hex;
+pub mod profile;
+#[cfg(test)]
+mod testing;
 pub mod timestamp;
 pub mod x509;
+pub mod yaml;

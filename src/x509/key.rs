@@ -55,6 +55,15 @@ pub enum SignatureAlgorithm {
     RsaSha512,
 }
 
+/// How a key identifier is made from a key (RFC 5280 section 4.2.1.2, RFC 7093 section 2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyIdentifierMethod {
+    /// SHA-1 of the BIT STRING's content: what old tools compute.
+    Sha1,
+    /// The leftmost 160 bits of its SHA-256 (RFC 7093 method 1).
+    Sha256,
+}
+
 /// Why a key or a signature is not acceptable.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -123,6 +132,15 @@ impl PublicKey {
     /// The content of the subjectPublicKey BIT STRING: for EC keys the uncompressed point.
     pub fn bits(&self) -> &[u8] {
         &self.spki[self.bits_at..]
+    }
+
+    /// The 20 octets of a key identifier.
+    pub fn identifier(&self, method: KeyIdentifierMethod) -> Vec<u8> {
+        let algorithm = match method {
+            KeyIdentifierMethod::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            KeyIdentifierMethod::Sha256 => &digest::SHA256,
+        };
+        digest::digest(algorithm, self.bits()).as_ref()[..20].to_vec()
     }
 
     /// SHA-256 of the SubjectPublicKeyInfo: how the ledger tells keys apart.

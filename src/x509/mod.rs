@@ -3,8 +3,18 @@
 //! Everything here reads or writes the structures of RFC 5280, RFC 2986 and RFC 7468. What may be certified is the
 //! business of `profile`; which key signs is the business of `token`.
 
+pub mod certificate;
+pub mod csr;
 pub mod key;
+pub mod name;
+pub mod pem;
 pub mod serial;
+pub mod signed;
+pub mod template;
 
-pub use key::{Curve, KeyKind, PublicKey, SignatureAlgorithm};
+pub use certificate::Certificate;
+pub use csr::{Csr, CsrError, Extension};
+pub use key::{Curve, KeyIdentifierMethod, KeyKind, PublicKey, SignatureAlgorithm};
+pub use name::Name;
 pub use serial::Serial;
+pub use template::{Tbs, Template};

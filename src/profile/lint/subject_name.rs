@@ -1,0 +1,29 @@
+//! The subject is the admitted one, byte for byte; a CA has one.
+
+use super::{Examined, Lint, Outcome, expect};
+use crate::x509::Name;
+
+pub(super) const LINT: Lint = Lint {
+    name: "subject-name",
+    clause: "RFC 5280 section 4.1.2.6",
+    object: "the subject",
+    check,
+};
+
+fn check(examined: &Examined<'_>) -> Outcome {
+    let found = examined.tbs.subject.as_raw();
+    let wanted = examined.request.subject();
+    let shown =
+        || Name::from_der(found).map_or("unreadable".to_owned(), |name| format!("`{name}`"));
+    expect(
+        found == wanted.der(),
+        shown(),
+        format!("`{wanted}`, byte for byte"),
+    )?;
+    let may_be_empty = !examined.request.alternative_names.is_empty();
+    expect(
+        may_be_empty || !wanted.attributes().is_empty(),
+        "empty",
+        "a name",
+    )
+}
