@@ -57,8 +57,11 @@ pub fn shipped(name: &str) -> Profile {
 }
 
 pub fn ca_request(profile: &str, key: &PublicKey, issuer: Option<&Certificate>) -> Request {
+    let name = issuer.map(|_| "line-1");
+    let factory = "demo-factory";
+    let naming = Naming { name, factory };
     shipped(profile)
-        .admit_ca(key, naming(), issuer, now())
+        .admit_ca(key, naming, issuer, now())
         .unwrap()
 }
 
