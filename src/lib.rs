@@ -16,10 +16,17 @@
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod authority;
+pub mod cli;
+pub mod config;
+pub mod error;
 pub mod hex;
+pub mod ledger;
+pub mod output;
 pub mod profile;
 #[cfg(test)]
 mod testing;
 pub mod timestamp;
+pub mod token;
 pub mod x509;
 pub mod yaml;

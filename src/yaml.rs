@@ -4,6 +4,9 @@
 
 use serde::de::DeserializeOwned;
 
+/// For `#[serde(with)]`: an enum written as `word` or as `{word: value}`.
+pub use serde_yaml::with::singleton_map as map_enum;
+
 /// Why a YAML text is not what was wanted.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]

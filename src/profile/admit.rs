@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 use crate::x509::key::SignatureAlgorithm;
 use crate::x509::name::AttributeType;
 use crate::x509::template::{AlternativeName, Template};
-use crate::x509::{Certificate, Csr, Extension, Name, PublicKey, Serial};
+use crate::x509::{Certificate, Csr, Curve, Extension, KeyKind, Name, PublicKey, Serial};
 
 /// What a profile admitted: everything about a certificate but its serial number.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Profile {
         issuer: IssuerView<'_>,
         now: Timestamp,
     ) -> Result<Request, Refusal> {
-        self.admit_key(csr.key())?;
+        self.admit_kind(csr.key().kind())?;
         self.admit_extensions(csr.extensions())?;
         let alternative_names = self.admit_alternative_names(csr.extensions())?;
         let (subject, device) = match self.subject.iter().any(|rule| rule.source() == Source::Csr) {
@@ -87,29 +87,24 @@ impl Profile {
         issuer: Option<&Certificate>,
         now: Timestamp,
     ) -> Result<Request, Refusal> {
-        self.admit_key(key)?;
-        let mut pairs = Vec::new();
-        for rule in &self.subject {
-            pairs.push((rule.kind(), ca_value(rule, naming)?));
-        }
-        let subject = Name::from_pairs(&pairs).map_err(|_| {
-            Refusal::new(
-                "subject-characters",
-                "the CA's name",
-                "not writable as a name",
-                "plain text",
-            )
-        })?;
+        self.admit_kind(key.kind())?;
+        let subject = self.ca_subject(naming)?;
         let (not_before, not_after) = self.validity(issuer, now)?;
         let key = key.clone();
-        Ok(Request {
-            subject,
-            key,
-            device: None,
-            alternative_names: Vec::new(),
-            not_before,
-            not_after,
-        })
+        Ok(Request { subject, key, device: None, alternative_names: Vec::new(), not_before, not_after })
+    }
+
+    /// Whether [`Profile::admit_ca`] would admit a key on this curve: asked before the key is made.
+    pub fn check_ca(
+        &self,
+        curve: Curve,
+        naming: Naming<'_>,
+        issuer: Option<&Certificate>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.admit_kind(KeyKind::Ec(curve))?;
+        self.ca_subject(naming)?;
+        self.validity(issuer, now).map(|_| ())
     }
 
     /// Everything the certificate will say.
@@ -138,16 +133,20 @@ impl Profile {
         }
     }
 
-    fn admit_key(&self, key: &PublicKey) -> Result<(), Refusal> {
-        match self.admits(key.kind()) {
+    fn admit_kind(&self, kind: KeyKind) -> Result<(), Refusal> {
+        match self.admits(kind) {
             true => Ok(()),
-            false => Err(Refusal::new(
-                "key-kind",
-                "the key",
-                key.kind().to_string(),
-                self.keys_wanted(),
-            )),
+            false => Err(Refusal::new("key-kind", "the key", kind.to_string(), self.keys_wanted())),
         }
+    }
+
+    fn ca_subject(&self, naming: Naming<'_>) -> Result<Name, Refusal> {
+        let mut pairs = Vec::new();
+        for rule in &self.subject {
+            pairs.push((rule.kind(), ca_value(rule, naming)?));
+        }
+        Name::from_pairs(&pairs)
+            .map_err(|_| Refusal::new("subject-characters", "the CA's name", "not writable as a name", "plain text"))
     }
 
     fn admit_extensions(&self, extensions: &[Extension]) -> Result<(), Refusal> {

@@ -1,0 +1,124 @@
+//! The ledger's thread: every chunk that waits goes into one transaction.
+
+use super::chunk::{Chunk, Item, Job, Stage};
+use super::{Batch, Halt, Lines, Outcome};
+use crate::authority::{Error, Issued, Origin};
+use crate::ledger::{self, Conflict, Group, Refused, Reservation};
+
+impl Batch<'_> {
+    pub(super) fn keep_ledger(&self, lines: &Lines, halt: &Halt<'_>) {
+        while let Ok(Job::Keep(first)) = lines.ledger.1.recv() {
+            let mut chunks = vec![first];
+            let mut ended = false;
+            while chunks.len() < LARGEST_GROUP {
+                match lines.ledger.1.try_recv() {
+                    Ok(Job::Keep(chunk)) => chunks.push(chunk),
+                    Ok(_) => ended = true,
+                    Err(_) => break,
+                }
+            }
+            let chunks = self.commit(chunks, halt);
+            chunks.into_iter().for_each(|chunk| lines.onward(chunk));
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// One transaction for all chunks. If it fails nothing of it is released and the run stops.
+    ///
+    /// A crash before the commit leaves nothing reserved and what was signed as intents without result; after it,
+    /// reserved intents, or certificates that the same command delivers again.
+    fn commit(&self, mut chunks: Vec<Chunk>, halt: &Halt<'_>) -> Vec<Chunk> {
+        let signed = signed_serials(&chunks);
+        if let Err(error) = self.transact(&mut chunks) {
+            halt.fail(match (error, signed) {
+                (Error::Ledger(source), Some(serials)) => Error::Unrecorded { serials, source },
+                (error, _) => error,
+            });
+            for chunk in &mut chunks {
+                chunk.advance(|_, _| Stage::Done(Outcome::Left));
+            }
+        }
+        chunks
+    }
+
+    fn transact(&self, chunks: &mut [Chunk]) -> Result<(), Error> {
+        let mut group = self.authority.writer().group((self.clock)())?;
+        for chunk in chunks.iter_mut() {
+            let mut failure = None;
+            chunk.advance(|item, stage| match failure {
+                Some(_) => Stage::Done(Outcome::Left),
+                None => self.step(&mut group, item, stage).unwrap_or_else(|error| {
+                    failure = Some(error);
+                    Stage::Done(Outcome::Left)
+                }),
+            });
+            if let Some(error) = failure {
+                return Err(error);
+            }
+        }
+        group.commit()?;
+        Ok(())
+    }
+
+    fn step(&self, group: &mut Group<'_>, item: &Item, stage: Stage) -> Result<Stage, Error> {
+        Ok(match stage {
+            Stage::Prepared(prepared) => {
+                let origin = Origin { source: &item.source, on_live: self.on_live };
+                match self.authority.reserve(group, &prepared, self.profile, origin)? {
+                    Reservation::Reserved(entry) => Stage::Reserved(entry, prepared),
+                    Reservation::Repeated(entry) => Stage::Done(Outcome::Repeated(Issued::again(*entry)?)),
+                    Reservation::Refused(Conflict::Busy { mine: true, .. }) => Stage::Done(Outcome::Deferred),
+                    Reservation::Refused(conflict @ Conflict::Busy { .. }) => Stage::Done(Outcome::Failed(conflict.into())),
+                    Reservation::Refused(conflict) => {
+                        let rule = conflict.rule();
+                        Stage::Done(Outcome::Refused { rule, error: conflict.into() })
+                    }
+                }
+            }
+            Stage::Verified(entry, prepared, certificate) => {
+                group.record(entry, &certificate)?;
+                Stage::Done(Outcome::Issued(prepared.issued(entry, certificate)))
+            }
+            Stage::Unsigned(entry, error) => {
+                group.abandon(entry)?;
+                Stage::Done(Outcome::Failed(error))
+            }
+            Stage::Rejected(error) => self.refuse(group, item, error)?,
+            other => other,
+        })
+    }
+
+    fn refuse(&self, group: &mut Group<'_>, item: &Item, error: Error) -> Result<Stage, ledger::Error> {
+        let rule = error.rule().unwrap_or("refused");
+        group.refuse(&Refused {
+            source: &item.source,
+            profile: self.profile.name(),
+            device: None,
+            key: None,
+            rule,
+            message: &error.to_string(),
+        })?;
+        Ok(Stage::Done(Outcome::Refused { rule, error }))
+    }
+}
+
+/// The serial numbers of signed certificates, as they are shown when their record is in doubt.
+fn signed_serials(chunks: &[Chunk]) -> Option<String> {
+    let items = chunks.iter().flat_map(|chunk| &chunk.items);
+    let serials: Vec<String> = items
+        .filter_map(|item| match &item.stage {
+            Stage::Verified(_, prepared, _) => Some(prepared.serial().to_string()),
+            _ => None,
+        })
+        .collect();
+    match serials.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, .., last] => Some(format!("{first} … {last} ({} of them)", serials.len())),
+    }
+}
+
+/// Chunks of one transaction: some 500 certificates share a sync, and the lock is held for milliseconds only.
+const LARGEST_GROUP: usize = 16;

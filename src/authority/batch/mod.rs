@@ -1,0 +1,326 @@
+//! Batch runs as a pipeline: list → read, verify, lint → reserve → sign → verify → record → write.
+//!
+//! ```text
+//! reader ──► workers ──► ledger ──► signers ──► workers ──► ledger ──► output
+//!            prepare     reserve    C_Sign      verify      record     durable files
+//! ```
+//!
+//! Work moves in chunks. The one ledger thread takes every chunk that waits for it into a single transaction, whether
+//! it comes to be reserved or to be recorded: one sync for a group, not for a certificate. At most [`IN_FLIGHT`] chunks
+//! are under way, so memory does not grow with the batch. One bad request never stops the rest; a token or a ledger
+//! that fails does, and so does an interrupt: what is in flight is finished, and the same command resumes.
+
+mod chunk;
+mod ledger;
+mod sign;
+mod work;
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::{Authority, Error, Issued};
+use crate::ledger::OnLive;
+use crate::output::batch::{BatchOutput, Delivery};
+use crate::output::file::OutputError;
+use crate::profile::Profile;
+use crate::timestamp::Timestamp;
+use chunk::{Chunk, Job, Stage};
+
+/// What a batch needs to run.
+pub struct Batch<'a> {
+    /// Who issues.
+    pub authority: &'a Authority<'a>,
+    /// Under which profile.
+    pub profile: &'a Profile,
+    /// What to do about devices that have a live certificate.
+    pub on_live: OnLive,
+    /// Reads the clock, once per chunk and step.
+    pub clock: fn() -> Timestamp,
+    /// Set from outside: no new chunk is begun.
+    pub interrupt: &'a AtomicBool,
+    /// Items of a chunk.
+    pub chunk: usize,
+}
+
+/// What became of one request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A new certificate, written durably.
+    Issued(Issued),
+    /// The certificate of the same request, there before; its files are in place.
+    Repeated(Issued),
+    /// It was refused; the ledger holds the rule.
+    Refused {
+        /// The rule's name.
+        rule: &'static str,
+        /// The error to show.
+        error: Error,
+    },
+    /// It was not answered, and that was not its fault.
+    Failed(Error),
+    /// A certificate exists, but it could not be written out.
+    Undelivered(Issued, OutputError),
+    /// Another request of this batch for the same device was under way.
+    Deferred,
+    /// The run ended before its turn.
+    Left,
+}
+
+/// What the caller is told about each request, as it happens.
+pub struct Item<'a> {
+    /// Where it came from.
+    pub source: &'a str,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+}
+
+impl Batch<'_> {
+    /// Runs a batch over the given files.
+    ///
+    /// `report` is called for each request once its outcome is durable. Requests for a device that was under way in
+    /// the same run are tried once more at the end. The error is the one that stopped the run, if one did.
+    pub fn run(
+        &self,
+        sources: &mut (dyn Iterator<Item = PathBuf> + Send),
+        output: &mut BatchOutput,
+        report: &mut dyn FnMut(Item<'_>),
+    ) -> Result<(), Error> {
+        let deferred = self.pass(sources, output, report)?;
+        match deferred.is_empty() {
+            true => Ok(()),
+            false => self.pass(&mut deferred.into_iter(), output, report).map(|_| ()),
+        }
+    }
+
+    fn pass(
+        &self,
+        sources: &mut (dyn Iterator<Item = PathBuf> + Send),
+        output: &mut BatchOutput,
+        report: &mut dyn FnMut(Item<'_>),
+    ) -> Result<Vec<PathBuf>, Error> {
+        let halt = Halt { interrupt: self.interrupt, stopped: AtomicBool::new(false), cause: Mutex::new(None) };
+        let lines = Lines::new();
+        let mut deferred = Vec::new();
+        std::thread::scope(|scope| {
+            let signers = self.authority.issuer().lanes();
+            scope.spawn(|| self.read(sources, &lines, &halt));
+            for _ in 0..processors() {
+                scope.spawn(|| self.work(&lines, &halt));
+            }
+            for _ in 0..signers {
+                scope.spawn(|| self.sign(&lines, &halt));
+            }
+            scope.spawn(|| self.keep_ledger(&lines, &halt));
+            while let Some(chunk) = lines.finished() {
+                deferred.extend(self.deliver(chunk, output, report, &halt));
+            }
+            lines.close(processors(), signers);
+        });
+        match halt.cause.into_inner() {
+            Ok(Some(error)) => Err(error),
+            _ => Ok(deferred),
+        }
+    }
+
+    /// Lists the sources in chunks; a chunk waits here until one in flight is finished.
+    fn read(&self, sources: &mut dyn Iterator<Item = PathBuf>, lines: &Lines, halt: &Halt<'_>) {
+        let mut begun = 0;
+        loop {
+            let items: Vec<PathBuf> = match halt.is_set() {
+                true => Vec::new(),
+                false => sources.by_ref().take(self.chunk.max(1)).collect(),
+            };
+            if items.is_empty() {
+                break;
+            }
+            lines.wait_for_room();
+            begun += 1;
+            lines.to_workers(Job::Prepare(Chunk::of(items)));
+        }
+        lines.all_begun(begun);
+    }
+
+    /// Writes a finished chunk's certificates and reports its items; returns what has to be tried again.
+    fn deliver(
+        &self,
+        chunk: Chunk,
+        output: &mut BatchOutput,
+        report: &mut dyn FnMut(Item<'_>),
+        halt: &Halt<'_>,
+    ) -> Vec<PathBuf> {
+        let mut outcomes: Vec<(PathBuf, String, Outcome)> = chunk.into_outcomes();
+        let deliveries: Vec<Delivery<'_>> = outcomes.iter().filter_map(|(_, _, outcome)| delivery(outcome)).collect();
+        let mut results = output.write(&deliveries).into_iter();
+        let mut deferred = Vec::new();
+        for (path, source, mut outcome) in outcomes.drain(..) {
+            if delivery(&outcome).is_some() {
+                if let Some(Err(error)) = results.next() {
+                    outcome = undelivered(outcome, error, halt);
+                }
+            }
+            match outcome {
+                Outcome::Deferred => deferred.push(path),
+                outcome => report(Item { source: &source, outcome: &outcome }),
+            }
+        }
+        deferred
+    }
+}
+
+fn delivery(outcome: &Outcome) -> Option<Delivery<'_>> {
+    match outcome {
+        Outcome::Issued(issued) | Outcome::Repeated(issued) => Some(Delivery {
+            device: issued.device.as_deref().unwrap_or_default(),
+            serial: &issued.serial,
+            not_after: issued.not_after,
+            certificate: &issued.certificate,
+        }),
+        _ => None,
+    }
+}
+
+/// The certificate is in the ledger; the same command writes it again. A full disk stops the run, a foreign file in
+/// one device's place does not.
+fn undelivered(outcome: Outcome, error: OutputError, halt: &Halt<'_>) -> Outcome {
+    if matches!(error, OutputError::Write(..)) {
+        halt.stop();
+    }
+    match outcome {
+        Outcome::Issued(issued) | Outcome::Repeated(issued) => Outcome::Undelivered(issued, error),
+        other => other,
+    }
+}
+
+/// Why and whether the run is to end early.
+struct Halt<'a> {
+    interrupt: &'a AtomicBool,
+    stopped: AtomicBool,
+    cause: Mutex<Option<Error>>,
+}
+
+impl Halt<'_> {
+    /// No new chunk is begun.
+    fn is_set(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed) || self.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Something failed: nothing more is sent to the token.
+    fn has_failed(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the run with a cause; the first one is kept.
+    fn fail(&self, error: Error) {
+        self.stop();
+        if let Ok(mut cause) = self.cause.lock() {
+            cause.get_or_insert(error);
+        }
+    }
+}
+
+/// The channels between the stages. They are unbounded because the number of chunks under way is bounded: no stage
+/// ever waits for a later one, so the circle through the ledger cannot block.
+struct Lines {
+    room: (Sender<()>, Receiver<()>),
+    work: (Sender<Job>, Receiver<Job>),
+    ledger: (Sender<Job>, Receiver<Job>),
+    sign: (Sender<Job>, Receiver<Job>),
+    output: (Sender<Job>, Receiver<Job>),
+    open: Mutex<Open>,
+}
+
+/// How many chunks were begun and finished.
+#[derive(Default)]
+struct Open {
+    begun: Option<usize>,
+    finished: usize,
+}
+
+impl Lines {
+    fn new() -> Lines {
+        Lines {
+            room: bounded(IN_FLIGHT),
+            work: unbounded(),
+            ledger: unbounded(),
+            sign: unbounded(),
+            output: unbounded(),
+            open: Mutex::default(),
+        }
+    }
+
+    fn wait_for_room(&self) {
+        let _ = self.room.0.send(());
+    }
+
+    fn to_workers(&self, job: Job) {
+        let _ = self.work.0.send(job);
+    }
+
+    fn to_ledger(&self, chunk: Chunk) {
+        let _ = self.ledger.0.send(Job::Keep(chunk));
+    }
+
+    /// After the ledger: to the signers if something is to be signed, else to the output.
+    fn onward(&self, chunk: Chunk) {
+        let line = match chunk.wants(|stage| matches!(stage, Stage::Reserved(..))) {
+            true => &self.sign,
+            false => &self.output,
+        };
+        let _ = line.0.send(Job::Keep(chunk));
+    }
+
+    /// The reader is done: so many chunks there are.
+    fn all_begun(&self, begun: usize) {
+        if let Ok(mut open) = self.open.lock() {
+            open.begun = Some(begun);
+        }
+        let _ = self.output.0.send(Job::End);
+    }
+
+    /// The next finished chunk; `None` when all that were begun are finished.
+    fn finished(&self) -> Option<Chunk> {
+        loop {
+            if self.open.lock().is_ok_and(|open| open.begun == Some(open.finished)) {
+                return None;
+            }
+            if let Ok(Job::Keep(chunk)) = self.output.1.recv() {
+                let _ = self.room.1.recv();
+                if let Ok(mut open) = self.open.lock() {
+                    open.finished += 1;
+                }
+                return Some(chunk);
+            }
+        }
+    }
+
+    /// Sends every thread home.
+    fn close(&self, workers: usize, signers: usize) {
+        for _ in 0..workers {
+            let _ = self.work.0.send(Job::End);
+        }
+        for _ in 0..signers {
+            let _ = self.sign.0.send(Job::End);
+        }
+        let _ = self.ledger.0.send(Job::End);
+    }
+}
+
+/// Items of a chunk for a batch of a known size: small enough that every lane has work, large enough that handing a
+/// chunk on costs nothing.
+pub fn chunk_size(total: usize, lanes: usize) -> usize {
+    (total / (4 * lanes.max(1))).clamp(1, 32)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Bounds memory and the work an interrupt has to wait for, and still gives the ledger large groups.
+const IN_FLIGHT: usize = 64;

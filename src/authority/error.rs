@@ -1,0 +1,161 @@
+//! Why a certificate was not issued.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::ledger::{self, Conflict, EntryId};
+use crate::output::file::OutputError;
+use crate::profile::{Finding, ProfileError, Refusal};
+use crate::timestamp::Timestamp;
+use crate::token;
+use crate::x509::certificate::CertificateError;
+use crate::x509::csr::CsrError;
+use crate::x509::key::KeyError;
+use crate::x509::template::TemplateError;
+
+/// Why a certificate was not issued, or a CA not made or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The authority does not issue this profile.
+    #[error("authority `{authority}` does not issue profile `{profile}`; it issues: {issues}")]
+    NotIssued {
+        /// The authority.
+        authority: String,
+        /// The profile asked for.
+        profile: String,
+        /// What it issues.
+        issues: String,
+    },
+    /// The CA certificate is outside its validity.
+    #[error("authority `{authority}` is valid from {from} to {until}, and now is {now}; nothing was signed")]
+    AuthorityNotValid {
+        /// The authority.
+        authority: String,
+        /// First moment of validity.
+        from: Timestamp,
+        /// Last moment of validity.
+        until: Timestamp,
+        /// The clock.
+        now: Timestamp,
+    },
+    /// A certificate file.
+    #[error("certificate `{path}`")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: CertificateError,
+    },
+    /// The ledger says issued and holds no certificate.
+    #[error("entry {0} of the ledger is issued and holds no certificate")]
+    CertificateLost(EntryId),
+    /// A certificate of the chain does not fit the next one.
+    #[error("certificate `{path}` is not issued by `{issuer}`: {reason}")]
+    Chain {
+        /// The file.
+        path: PathBuf,
+        /// The authority that should have issued it.
+        issuer: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Another certificate stands in the way.
+    #[error("{0}; nothing was signed")]
+    Conflict(#[from] Conflict),
+    /// The request.
+    #[error(transparent)]
+    Csr(#[from] CsrError),
+    /// A file that should be there.
+    #[error("`{0}` cannot be read")]
+    File(PathBuf, #[source] io::Error),
+    /// A lint fired.
+    #[error("{0}; nothing was signed")]
+    Lint(#[from] Finding),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes for a serial number; nothing was signed")]
+    NoEntropy,
+    /// The embedded default needs SoftHSM2.
+    #[error("SoftHSM2 is not installed: there is no `libsofthsm2.so` in the usual places")]
+    NoSoftHsm,
+    /// A CA whose certificate file does not exist yet.
+    #[error("authority `{authority}` has no certificate yet: there is no `{path}`")]
+    NotCreated {
+        /// The authority.
+        authority: String,
+        /// Where its certificate would be.
+        path: PathBuf,
+    },
+    /// The run stopped before this one was signed, or what was signed cannot be trusted.
+    #[error("nothing was released for it, because the run stopped")]
+    NotReleased,
+    /// An output file.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A profile.
+    #[error("profile `{name}`: {source}")]
+    Profile {
+        /// Its name or file.
+        name: String,
+        /// What is wrong.
+        source: ProfileError,
+    },
+    /// The profile does not admit the request.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The token returned a signature that its own key does not verify.
+    #[error("the token's signature does not verify with the certificate of authority `{authority}`; it was not released")]
+    SignatureWrong {
+        /// The authority.
+        authority: String,
+        /// What the verification said.
+        #[source]
+        source: KeyError,
+    },
+    /// The certificate cannot be written.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// The token.
+    #[error(transparent)]
+    Token(#[from] token::Error),
+    /// No profile of that name.
+    #[error("there is no profile `{name}`; found: {found}")]
+    UnknownProfile {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        found: String,
+    },
+    /// A signature exists whose record is in doubt.
+    #[error("certificate {serials} was signed but the ledger did not confirm it; it was not released")]
+    Unrecorded {
+        /// The serial number, or several.
+        serials: String,
+        /// What the ledger said.
+        #[source]
+        source: ledger::Error,
+    },
+}
+
+impl Error {
+    /// The rule a request was refused by; `None` when it was not the request's fault.
+    pub fn rule(&self) -> Option<&'static str> {
+        match self {
+            Error::Refused(refusal) => Some(refusal.rule),
+            Error::Conflict(conflict) => Some(conflict.rule()),
+            Error::Csr(CsrError::Possession(_)) => Some("proof-of-possession"),
+            Error::Csr(CsrError::TooLarge { .. }) => Some("csr-size"),
+            Error::Csr(CsrError::Key(_)) => Some("key-kind"),
+            Error::Csr(_) => Some("csr-malformed"),
+            _ => None,
+        }
+    }
+}

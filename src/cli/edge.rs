@@ -1,0 +1,57 @@
+//! Where the library's questions to the outside are answered: PIN prompts, the environment, randomness, consent.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::token::PinEdge;
+
+/// The terminal and the environment of this process.
+pub struct Terminal;
+
+impl PinEdge for Terminal {
+    fn prompt(&self, token: &str) -> io::Result<Zeroizing<String>> {
+        if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
+            return Err(io::Error::other(
+                "there is no terminal; use `--pin-file TOKEN=PATH`, `--pin-fd TOKEN=N` or another `pin:` in factory-ca.yaml",
+            ));
+        }
+        rpassword::prompt_password(format!("PIN of token {token}: ")).map(Zeroizing::new)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}
+
+/// Random bytes from the operating system.
+pub fn entropy(buffer: &mut [u8]) -> bool {
+    SystemRandom::new().fill(buffer).is_ok()
+}
+
+/// Asks for a name to be typed before something grave is done; `given` answers without asking.
+pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Error> {
+    let typed = match given {
+        Some(given) => given.to_owned(),
+        None if io::stdin().is_terminal() => {
+            eprint!("{question} Type `{name}` to go on: ");
+            let _ = io::stderr().flush();
+            let mut line = String::new();
+            io::stdin().lock().read_line(&mut line).map_err(|error| Error::usage(error.to_string(), "try again"))?;
+            line.trim_end().to_owned()
+        }
+        None => {
+            let message = format!("{question} Nobody is there to confirm it, and nothing was done");
+            return Err(Error::usage(message, format!("add `--confirm {name}`")));
+        }
+    };
+    match typed == name {
+        true => Ok(()),
+        false => {
+            let message = format!("`{}` was given to confirm, wanted is `{name}`; nothing was done", typed.escape_debug());
+            Err(Error::Usage { message, hint: None })
+        }
+    }
+}

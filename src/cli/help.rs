@@ -1,0 +1,164 @@
+//! What follows the options in each help page: examples and exit codes.
+
+pub const TOP: &str = "\
+Examples:
+  factory-ca init --factory acme
+  factory-ca batch issue csrs --out devices
+
+Exit codes: 0 done · 1 refused: reject this device · 2 usage, configuration or PIN: fix it, never retry blindly ·
+3 token or ledger unavailable, nothing signed: retry later · 4 unknown outcome: stop the line · 130 interrupted";
+
+pub const INIT: &str = "\
+Examples:
+  factory-ca init --factory acme
+  factory-ca init --factory acme --module /usr/lib/vendor/libpkcs11.so
+
+Exit codes: 0 done · 2 usage or configuration · 3 token unavailable";
+
+pub const TOKEN_LIST: &str = "\
+Examples:
+  factory-ca token list
+  factory-ca token list --module /usr/lib/softhsm/libsofthsm2.so --json
+
+Exit codes: 0 done · 2 usage or configuration · 3 module unavailable";
+
+pub const TOKEN_INIT: &str = "\
+Examples:
+  factory-ca token init root
+  factory-ca token init line --so-pin-file so.pin --pin-file line=line.pin
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token unavailable";
+
+pub const TOKEN_SHOW: &str = "\
+Examples:
+  factory-ca token show line
+  factory-ca token show line --pin-fd line=3 --json 3<line.pin
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token unavailable";
+
+pub const CA_CREATE: &str = "\
+Examples:
+  factory-ca ca create root --confirm root
+  factory-ca ca create line-1 --common-name fio-5f1e --key-type p384
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+
+pub const CA_LIST: &str = "\
+Examples:
+  factory-ca ca list
+  factory-ca ca list --json
+
+Exit codes: 0 done · 2 usage or configuration";
+
+pub const CA_SHOW: &str = "\
+Examples:
+  factory-ca ca show line-1
+  factory-ca ca show root --json
+
+Exit codes: 0 done · 2 usage or configuration";
+
+pub const DEVICE_ISSUE: &str = "\
+Examples:
+  factory-ca device issue device.csr -o client.pem
+  factory-ca device issue - --chained <device.csr
+
+Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+
+pub const DEVICE_LIST: &str = "\
+Examples:
+  factory-ca device list --limit 20
+  factory-ca device list --state revoked --json
+
+Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
+
+pub const DEVICE_SHOW: &str = "\
+Examples:
+  factory-ca device show 56b2fa41-d79a-4aad-ba26-e26e719878bb
+  factory-ca device show 56b2fa41-d79a-4aad-ba26-e26e719878bb --json
+
+Exit codes: 0 done · 2 no such device · 3 ledger unavailable";
+
+pub const DEVICE_ALLOW: &str = "\
+Examples:
+  factory-ca device allow-reissue 56b2fa41-d79a-4aad-ba26-e26e719878bb
+  factory-ca device allow-reissue 56b2fa41-d79a-4aad-ba26-e26e719878bb --by alice --within 1h
+
+Exit codes: 0 done · 2 no such device · 3 ledger unavailable";
+
+pub const BATCH_ISSUE: &str = "\
+Examples:
+  factory-ca batch issue csrs --out devices
+  factory-ca batch issue csrs --out certificates.ndjson --format ndjson --json
+
+Exit codes, the worst of all requests: 0 all have certificates · 1 some were refused · 2 usage, configuration or PIN ·
+3 token or ledger unavailable, run again · 4 unknown outcome, stop the line · 130 interrupted, run again";
+
+pub const BUNDLE_EXPORT: &str = "\
+Examples:
+  factory-ca bundle export
+  factory-ca bundle export /srv/gateway/certs
+
+Exit codes: 0 done · 2 usage or configuration";
+
+pub const PROFILE_LIST: &str = "\
+Examples:
+  factory-ca profile list
+  factory-ca profile list --json
+
+Exit codes: 0 done · 2 usage or configuration";
+
+pub const PROFILE_SHOW: &str = "\
+Examples:
+  factory-ca profile show device
+  factory-ca profile show tls-server >pki/profiles/tls-server.yaml
+
+Exit codes: 0 done · 2 no such profile";
+
+pub const PROFILE_CHECK: &str = "\
+Examples:
+  factory-ca profile check pki/profiles/tls-server.yaml
+  factory-ca profile check my.yaml --json
+
+Exit codes: 0 sound · 2 not sound";
+
+pub const LEDGER_CHECK: &str = "\
+Examples:
+  factory-ca ledger check
+  factory-ca ledger check --json
+
+Exit codes: 0 clean · 2 usage or configuration · 3 ledger unavailable · 4 an invariant is broken";
+
+pub const LEDGER_EXPORT: &str = "\
+Examples:
+  factory-ca ledger export -o issued.csv
+  factory-ca ledger export --format ndjson
+
+Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
+
+pub const LEDGER_BACKUP: &str = "\
+Examples:
+  factory-ca ledger backup /mnt/backup/ledger-2026-11-24.db
+  factory-ca ledger backup ledger.bak --json
+
+Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
+
+pub const BENCH: &str = "\
+Examples:
+  factory-ca bench
+  factory-ca bench --count 100000 --sessions 4 --dir /var/lib/factory-ca
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token unavailable";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+  factory-ca completions bash >/etc/bash_completion.d/factory-ca
+  factory-ca completions zsh >~/.zfunc/_factory-ca
+
+Exit codes: 0 done · 2 usage";
+
+pub const MAN: &str = "\
+Examples:
+  factory-ca man man
+  factory-ca man /usr/local/share/man/man1
+
+Exit codes: 0 done · 2 usage";

@@ -1,0 +1,200 @@
+//! `init`: a PKI directory, whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::clap_args::{Global, Init};
+use super::edge::{Terminal, entropy};
+use super::embedded;
+use super::report::Report;
+use crate::authority::ca::{ExistingKey, Wish};
+use crate::authority::{self, Pki, pki};
+use crate::config::{self, ModuleSource};
+use crate::error::Error;
+use crate::hex;
+use crate::ledger::Ledger;
+use crate::output::file::{self, Access, OutputError};
+use crate::timestamp::Timestamp;
+use crate::token::{Label, Module, OnInitialised, Pin, Target, TokenUri};
+use crate::x509::{Certificate, Curve};
+
+pub fn run(global: &Global, arguments: Init) -> Result<Report, Error> {
+    let pki = &global.pki_dir;
+    if pki.exists() {
+        let message = format!("`{}` exists; it was left as it is", pki.display());
+        return Err(Error::usage(message, "name another directory with `--pki-dir DIR`"));
+    }
+    let staging = Staging::begin(pki)?;
+    let report = match &arguments.module {
+        None => with_softhsm(&staging, &arguments)?,
+        Some(module) => with_module(&staging, &arguments, module)?,
+    };
+    staging.finish(pki)?;
+    Ok(report(pki))
+}
+
+type Finished = Box<dyn FnOnce(&Path) -> Report>;
+
+/// Tokens, root and a first device CA, all in the PKI directory.
+fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> {
+    let home = &staging.0;
+    let module = Module::load(pki::module_path(&ModuleSource::Embedded)?)?;
+    make_directory(&home.join("softhsm/tokens"))?;
+    embedded::write_configuration(home)?;
+    let mut uris = Vec::new();
+    for name in ["root", "line"] {
+        let label = token_label(&arguments.factory, name)?;
+        let (user, so) = (new_pin(home, name)?, new_pin(home, &format!("{name}-so"))?);
+        let info = module.initialise(&label, Target::OnlyUninitialised, OnInitialised::Refuse, &so, &user)?;
+        uris.push(TokenUri::for_token(&info.label, &info.serial, &info.manufacturer, &info.model).to_string());
+    }
+    let pins = ["{file: softhsm/root.pin}", "{file: softhsm/line.pin}"];
+    write_config(home, arguments, "embedded", &uris, pins)?;
+    let (root, device_ca) = create_cas(home, arguments)?;
+    let common_name = device_ca_name(arguments).to_owned();
+    let factory = arguments.factory.clone();
+    Ok(Box::new(move |pki| {
+        let conf = authority::embedded::configuration(&pki.canonicalize().unwrap_or_else(|_| pki.to_owned()));
+        let json = json!({
+            "pki_dir": pki, "factory": factory, "softhsm2_conf": conf,
+            "root": describe(&root), "device_ca": describe(&device_ca),
+        });
+        Report::done(format!("`{}` is the PKI of factory `{factory}`", pki.display()), json)
+            .note(format!("  root       {} until {}", root.subject(), root.not_after().date()))
+            .note(format!("  device CA  {} until {}", device_ca.subject(), device_ca.not_after().date()))
+            .note("its keys are in SoftHSM2 tokens inside the directory: this is for evaluation, not for production")
+            .note(fio_warning(&common_name))
+            .note(format!("pkcs11-tool sees the tokens after: export {}={}", authority::embedded::VARIABLE, conf.display()))
+            .note("next: factory-ca batch issue DIRECTORY-OF-CSRS --out devices")
+    }))
+}
+
+/// A configuration that names the tokens and CAs to be made with the factory's own module.
+fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Finished, Error> {
+    let module = fs::canonicalize(module).map_err(|_| crate::token::Error::ModuleNotFound { path: module.to_owned() })?;
+    Module::load(&module)?;
+    let mut uris = Vec::new();
+    for name in ["root", "line"] {
+        uris.push(TokenUri::for_token(&token_label(&arguments.factory, name)?, "", "", "").to_string());
+    }
+    write_config(&staging.0, arguments, &module.display().to_string(), &uris, ["prompt", "prompt"])?;
+    let factory = arguments.factory.clone();
+    let common_name = device_ca_name(arguments).to_owned();
+    Ok(Box::new(move |pki| {
+        let json = json!({ "pki_dir": pki, "factory": factory, "module": module });
+        Report::done(format!("`{}` is the PKI directory of factory `{factory}`; it has no keys yet", pki.display()), json)
+            .note(format!("next: review `{}`, then", pki.join(config::FILE).display()))
+            .note("  factory-ca token init root")
+            .note("  factory-ca token init line")
+            .note("  factory-ca ca create root")
+            .note(format!("  factory-ca ca create line-1 --common-name {common_name}"))
+    }))
+}
+
+fn create_cas(home: &Path, arguments: &Init) -> Result<(Certificate, Certificate), Error> {
+    let pki = Pki::open(home)?;
+    let now = Timestamp::now();
+    let writer = pki.ledger()?.writer("init", now)?;
+    let create = |name: &str, common_name: Option<&str>| {
+        let wish = Wish {
+            common_name: common_name.map(str::to_owned),
+            curve: Curve::P256,
+            existing_key: ExistingKey::Refuse,
+        };
+        let authority = pki.config().authority(name)?;
+        let created = pki.create_ca(authority, &wish, &writer, &Terminal, entropy, now)?;
+        Ok::<_, Error>(created.certificate)
+    };
+    let root = create("root", None)?;
+    let device_ca = create("line-1", Some(device_ca_name(arguments)))?;
+    writer.finish(now)?;
+    Ok((root, device_ca))
+}
+
+fn write_config(home: &Path, arguments: &Init, module: &str, uris: &[String], pins: [&str; 2]) -> Result<(), Error> {
+    make_directory(&home.join("certs"))?;
+    let quote = |text: &str| serde_json::Value::from(text).to_string();
+    let text = include_str!("factory-ca.yaml.in")
+        .replace("@FACTORY@", &quote(&arguments.factory))
+        .replace("@MODULE@", &quote(module))
+        .replace("@ROOT-URI@", &quote(&uris[0]))
+        .replace("@LINE-URI@", &quote(&uris[1]))
+        .replace("@ROOT-PIN@", pins[0])
+        .replace("@LINE-PIN@", pins[1]);
+    file::create(&home.join(config::FILE), text.as_bytes(), Access::Public)?;
+    let config = config::Config::load(home)?;
+    Ledger::create(config.ledger(), config.factory(), Timestamp::now())?;
+    Ok(())
+}
+
+/// A random PIN in a file of its own, readable by its owner only. Losing it costs the keys of an evaluation.
+fn new_pin(home: &Path, name: &str) -> Result<Pin, Error> {
+    let mut random = Zeroizing::new([0u8; 12]);
+    if !entropy(random.as_mut()) {
+        return Err(authority::Error::NoEntropy.into());
+    }
+    let text = Zeroizing::new(hex::encode(random.as_ref()));
+    file::create(&home.join(format!("softhsm/{name}.pin")), text.as_bytes(), Access::Secret)?;
+    Ok(Pin::new(text, name).map_err(crate::token::Error::from)?)
+}
+
+fn token_label(factory: &str, name: &str) -> Result<String, Error> {
+    let label = format!("{factory}-{name}");
+    Ok(Label::new(&label)?.as_str().to_owned())
+}
+
+fn device_ca_name(arguments: &Init) -> &str {
+    arguments.device_ca_name.as_deref().unwrap_or("line-1")
+}
+
+fn fio_warning(common_name: &str) -> String {
+    match common_name.starts_with("fio-") {
+        true => format!("the device CA's name `{common_name}` has the form the Foundries backend accepts"),
+        false => format!("the Foundries backend accepts only device CAs named `fio-<user id>`; this one is `{common_name}`"),
+    }
+}
+
+fn describe(certificate: &Certificate) -> serde_json::Value {
+    super::ca::describe(certificate)
+}
+
+fn make_directory(path: &Path) -> Result<(), Error> {
+    fs::create_dir_all(path).map_err(OutputError::at(path))?;
+    Ok(())
+}
+
+/// The PKI directory in the making: beside its place, under another name, removed if anything fails.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn begin(pki: &Path) -> Result<Staging, Error> {
+        let path = embedded::staging(pki)?;
+        let parent = file::parent(&path);
+        fs::create_dir_all(parent).map_err(OutputError::at(parent))?;
+        std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700)
+            .create(&path)
+            .map_err(OutputError::at(&path))?;
+        Ok(Staging(path))
+    }
+
+    /// Gives the directory its name. A crash before this leaves a hidden directory that nothing refers to.
+    fn finish(mut self, pki: &Path) -> Result<(), Error> {
+        let path = std::mem::take(&mut self.0);
+        fs::rename(&path, pki).map_err(OutputError::at(pki))?;
+        if embedded::configuration_exists(pki) {
+            embedded::write_configuration(&pki.canonicalize().map_err(OutputError::at(pki))?)?;
+        }
+        Ok(file::sync_directory(file::parent(&std::path::absolute(pki).map_err(OutputError::at(pki))?))?)
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        if !self.0.as_os_str().is_empty() {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The command line: arguments → library call → report.
+//!
+//! stdout is the data asked for and nothing else; people are spoken to on stderr. This is the only place that
+//! prints, prompts, reads the environment and the clock, and decides the exit code.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod batch;
+mod bench;
+mod bundle;
+mod ca;
+mod clap_args;
+mod device;
+mod edge;
+mod embedded;
+mod generate;
+mod help;
+mod init;
+mod ledger;
+mod profile;
+mod progress;
+mod report;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use crate::authority::Pki;
+use crate::error::Error;
+use crate::ledger::Writer;
+use crate::timestamp::Timestamp;
+use crate::token::PinSource;
+use clap_args::{Cli, Command, Global};
+use report::Report;
+
+/// Runs the program and returns its exit code.
+pub fn run() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let json = cli.global.json;
+    let outcome = embedded::enter(&cli).and_then(|()| dispatch(cli));
+    match outcome {
+        Ok(report) => report.print(json),
+        Err(error) => report::print_error(&error, json),
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<Report, Error> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(arguments) => init::run(global, arguments),
+        Command::Token(command) => token::run(global, command),
+        Command::Ca(command) => ca::run(global, command),
+        Command::Device(command) => device::run(global, command),
+        Command::Batch(command) => batch::run(global, command),
+        Command::Bundle(command) => bundle::run(global, command),
+        Command::Profile(command) => profile::run(global, command),
+        Command::Ledger(command) => ledger::run(global, command),
+        Command::Bench(arguments) => bench::run(global, arguments),
+        Command::Completions { shell } => generate::completions(shell),
+        Command::Man { directory } => generate::man(&directory),
+    }
+}
+
+/// Opens the PKI directory with the PIN overrides of the command line.
+fn open(global: &Global) -> Result<Pki, Error> {
+    let mut pki = Pki::open(&global.pki_dir)?;
+    for given in &global.pin_file {
+        pki.override_pin(&given.token, PinSource::File(given.value.clone().into()))?;
+    }
+    for given in &global.pin_fd {
+        let fd = given.value.parse().map_err(|_| {
+            let message = format!("`--pin-fd {}={}` names no file descriptor", given.token, given.value);
+            Error::usage(message, "give a number, as in `--pin-fd line=3 3<pin`")
+        })?;
+        pki.override_pin(&given.token, PinSource::Fd(fd))?;
+    }
+    Ok(pki)
+}
+
+/// Starts writing to the ledger; says what dead writers left behind.
+fn writer(pki: &Pki, command: &str, notes: &mut Vec<String>) -> Result<Writer, Error> {
+    let writer = pki.ledger()?.writer(command, Timestamp::now())?;
+    for intent in writer.reconciled() {
+        let device = intent.device.as_deref().unwrap_or("no device");
+        notes.push(format!(
+            "note: intent {} ({device}) was left without result by an earlier run; its serial is abandoned",
+            intent.serial
+        ));
+    }
+    Ok(writer)
+}

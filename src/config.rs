@@ -1,0 +1,447 @@
+//! `factory-ca.yaml`: what a PKI directory says about itself.
+//!
+//! Strict YAML: an unknown key is an error. The file names tokens, keys and where PINs come from; it never holds a PIN.
+//! Whoever can write it decides which token signs and which profile applies, so it belongs to the officer.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::token::{PinSource, TokenUri, UriError};
+use crate::yaml::{self, YamlError};
+
+/// The file's name inside a PKI directory.
+pub const FILE: &str = "factory-ca.yaml";
+
+/// The configuration of a PKI directory, checked as a whole.
+#[derive(Clone, Debug)]
+pub struct Config {
+    directory: PathBuf,
+    factory: String,
+    ledger: PathBuf,
+    tokens: BTreeMap<String, TokenConfig>,
+    authorities: BTreeMap<String, AuthorityConfig>,
+}
+
+/// Where a token is and how it is opened.
+#[derive(Clone, Debug)]
+pub struct TokenConfig {
+    /// The name commands use.
+    pub name: String,
+    /// Which token: label, and what else tells it from others.
+    pub uri: TokenUri,
+    /// The PKCS#11 module.
+    pub module: ModuleSource,
+    /// Where the user PIN comes from.
+    pub pin: PinSource,
+    /// How many sessions sign at once; `None` is one for each processor.
+    pub sessions: Option<usize>,
+}
+
+/// Which PKCS#11 module a token is reached through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModuleSource {
+    /// SoftHSM2 with its tokens in `softhsm/` of the PKI directory: for evaluation.
+    Embedded,
+    /// A shared library.
+    Path(PathBuf),
+}
+
+/// A CA: its certificate and where its key is.
+#[derive(Clone, Debug)]
+pub struct AuthorityConfig {
+    /// The name commands use.
+    pub name: String,
+    /// Its certificate.
+    pub certificate: PathBuf,
+    /// The authority that certified it; `None` for a root.
+    pub issuer: Option<String>,
+    /// The name of the token its key is in.
+    pub token: String,
+    /// The key's label in the token.
+    pub object: String,
+    /// The profile of its own certificate.
+    pub profile: String,
+    /// The profiles it issues.
+    pub profiles: Vec<String>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An authority's chain of issuers does not end at a root.
+    #[error("`{file}`: the issuers of authority `{name}` go round in a circle")]
+    Circle {
+        /// The file.
+        file: PathBuf,
+        /// The authority.
+        name: String,
+    },
+    /// The file is missing.
+    #[error("`{0}` is no PKI directory: it holds no `factory-ca.yaml`")]
+    Missing(PathBuf),
+    /// The file cannot be read.
+    #[error("`{0}` cannot be read")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// A command or a section names something that is not configured.
+    #[error("there is no {kind} `{name}`; found: {found}")]
+    Unknown {
+        /// What kind of thing.
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        found: String,
+    },
+    /// A token's URI.
+    #[error("`{file}`: tokens.{token}.uri")]
+    Uri {
+        /// The file.
+        file: PathBuf,
+        /// The token.
+        token: String,
+        /// What is wrong with it.
+        #[source]
+        source: UriError,
+    },
+    /// A value that cannot be.
+    #[error("`{file}`: `{key}` is {found}, wanted is {wanted}")]
+    Value {
+        /// The file.
+        file: PathBuf,
+        /// Where in the file.
+        key: String,
+        /// The value found.
+        found: String,
+        /// The value wanted.
+        wanted: String,
+    },
+    /// The YAML.
+    #[error("`{0}`: {1}")]
+    Yaml(PathBuf, YamlError),
+}
+
+impl Config {
+    /// Reads the configuration of a PKI directory.
+    pub fn load(directory: &Path) -> Result<Config, ConfigError> {
+        let file = directory.join(FILE);
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(ConfigError::Missing(directory.to_owned()));
+            }
+            Err(error) => return Err(ConfigError::Read(file, error)),
+        };
+        let yaml = yaml::read(&text).map_err(|error| ConfigError::Yaml(file, error))?;
+        Config::check(directory, yaml)
+    }
+
+    /// The PKI directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The factory's name: the OU of every certificate.
+    pub fn factory(&self) -> &str {
+        &self.factory
+    }
+
+    /// The ledger's file.
+    pub fn ledger(&self) -> &Path {
+        &self.ledger
+    }
+
+    /// Every token, by name.
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenConfig> {
+        self.tokens.values()
+    }
+
+    /// Every authority, by name.
+    pub fn authorities(&self) -> impl Iterator<Item = &AuthorityConfig> {
+        self.authorities.values()
+    }
+
+    /// A token by its name.
+    pub fn token(&self, name: &str) -> Result<&TokenConfig, ConfigError> {
+        self.tokens.get(name).ok_or_else(|| unknown("token", name, self.tokens.keys()))
+    }
+
+    /// An authority by its name.
+    pub fn authority(&self, name: &str) -> Result<&AuthorityConfig, ConfigError> {
+        self.authorities.get(name).ok_or_else(|| unknown("authority", name, self.authorities.keys()))
+    }
+
+    /// Takes the PIN of a token from another place.
+    pub fn override_pin(&mut self, name: &str, pin: PinSource) -> Result<(), ConfigError> {
+        self.token(name)?;
+        if let Some(token) = self.tokens.get_mut(name) {
+            token.pin = pin;
+        }
+        Ok(())
+    }
+
+    /// The authorities that issue a profile.
+    pub fn issuing(&self, profile: &str) -> Vec<&AuthorityConfig> {
+        let issues = |authority: &&AuthorityConfig| authority.profiles.iter().any(|known| known == profile);
+        self.authorities.values().filter(issues).collect()
+    }
+
+    fn check(directory: &Path, yaml: ConfigYaml) -> Result<Config, ConfigError> {
+        let file = directory.join(FILE);
+        let value = |key: &str, found: String, wanted: &str| ConfigError::Value {
+            file: file.clone(),
+            key: key.to_owned(),
+            found,
+            wanted: wanted.to_owned(),
+        };
+        let characters = yaml.factory.chars().count();
+        if !(1..=64).contains(&characters) || yaml.factory.chars().any(char::is_control) {
+            return Err(value("factory", format!("`{}`", yaml.factory.escape_debug()), "1 to 64 plain characters"));
+        }
+        if yaml.ledger.contains("://") {
+            return Err(value("ledger", format!("`{}`", yaml.ledger), "a file name"));
+        }
+        let mut config = Config {
+            directory: directory.to_owned(),
+            ledger: directory.join(&yaml.ledger),
+            factory: yaml.factory,
+            tokens: BTreeMap::new(),
+            authorities: BTreeMap::new(),
+        };
+        for (name, token) in yaml.tokens {
+            let token = token.check(&name, directory, &value)?;
+            config.tokens.insert(name, token);
+        }
+        for (name, authority) in yaml.authorities {
+            let authority = authority.check(&name, directory, &value)?;
+            config.token(&authority.token)?;
+            config.authorities.insert(name, authority);
+        }
+        config.check_issuers(&file)?;
+        Ok(config)
+    }
+
+    /// Every authority's issuers exist and end at a root.
+    fn check_issuers(&self, file: &Path) -> Result<(), ConfigError> {
+        for authority in self.authorities.values() {
+            let mut current = authority;
+            let mut steps = 0;
+            while let Some(issuer) = &current.issuer {
+                current = self.authority(issuer)?;
+                steps += 1;
+                if steps > self.authorities.len() {
+                    let (file, name) = (file.to_owned(), authority.name.clone());
+                    return Err(ConfigError::Circle { file, name });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TokenYaml {
+    fn check(
+        self,
+        name: &str,
+        directory: &Path,
+        value: &dyn Fn(&str, String, &str) -> ConfigError,
+    ) -> Result<TokenConfig, ConfigError> {
+        let key = |field: &str| format!("tokens.{name}.{field}");
+        let uri = TokenUri::parse(&self.uri).map_err(|source| ConfigError::Uri {
+            file: directory.join(FILE),
+            token: name.to_owned(),
+            source,
+        })?;
+        if uri.token().is_none() {
+            return Err(value(&key("uri"), format!("`{}`", self.uri), "a URI with `token=LABEL`"));
+        }
+        if uri.pin_source().is_some() {
+            return Err(value(&key("uri"), "one with pin-source".into(), "the PIN's place in `pin:` only"));
+        }
+        let module = match self.module.as_deref().or(uri.module_path()) {
+            Some("embedded") => ModuleSource::Embedded,
+            Some(path) if path.starts_with('/') => ModuleSource::Path(path.into()),
+            Some(path) => return Err(value(&key("module"), format!("`{path}`"), "`embedded` or an absolute path")),
+            None => return Err(value(&key("module"), "missing".into(), "`embedded` or an absolute path")),
+        };
+        let sessions = match self.sessions {
+            SessionsYaml::Word(word) if word == "auto" => None,
+            SessionsYaml::Count(count) if (1..=MOST_SESSIONS).contains(&count) => Some(count),
+            SessionsYaml::Count(count) => return Err(value(&key("sessions"), count.to_string(), "`auto` or 1 to 256")),
+            SessionsYaml::Word(word) => return Err(value(&key("sessions"), format!("`{word}`"), "`auto` or 1 to 256")),
+        };
+        let pin = match self.pin {
+            PinYaml::Prompt => PinSource::Prompt,
+            PinYaml::File(path) => PinSource::File(directory.join(path)),
+            PinYaml::Fd(fd) => PinSource::Fd(fd),
+            PinYaml::Env(name) => PinSource::Env(name),
+            PinYaml::Credential(name) => PinSource::Credential(name),
+            PinYaml::ProtectedPath => PinSource::ProtectedPath,
+        };
+        Ok(TokenConfig { name: name.to_owned(), uri, module, pin, sessions })
+    }
+}
+
+impl AuthorityYaml {
+    fn check(
+        self,
+        name: &str,
+        directory: &Path,
+        value: &dyn Fn(&str, String, &str) -> ConfigError,
+    ) -> Result<AuthorityConfig, ConfigError> {
+        let key = |field: &str| format!("authorities.{name}.{field}");
+        let sane = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(sane) {
+            return Err(value("authorities", format!("`{}`", name.escape_debug()), "names of letters, digits, `-`, `_`, `.`"));
+        }
+        let mut keys = self.keys;
+        let Some(first) = keys.pop().filter(|_| keys.is_empty()) else {
+            let found = format!("a list of {}", keys.len());
+            return Err(value(&key("keys"), found, "one key (replicas are not supported yet)"));
+        };
+        let profile = match self.issuer {
+            None => "root-ca",
+            Some(_) => "device-ca",
+        };
+        Ok(AuthorityConfig {
+            name: name.to_owned(),
+            certificate: directory.join(self.certificate),
+            token: first.token,
+            object: first.object,
+            profile: self.profile.unwrap_or_else(|| profile.to_owned()),
+            issuer: self.issuer,
+            profiles: self.profiles,
+        })
+    }
+}
+
+fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a String>) -> ConfigError {
+    let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    ConfigError::Unknown { kind, name: name.to_owned(), found }
+}
+
+/// The file as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ConfigYaml {
+    factory: String,
+    ledger: String,
+    #[serde(default)]
+    tokens: BTreeMap<String, TokenYaml>,
+    #[serde(default)]
+    authorities: BTreeMap<String, AuthorityYaml>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TokenYaml {
+    uri: String,
+    module: Option<String>,
+    #[serde(with = "yaml::map_enum")]
+    pin: PinYaml,
+    #[serde(default = "SessionsYaml::auto")]
+    sessions: SessionsYaml,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PinYaml {
+    Prompt,
+    File(PathBuf),
+    Fd(i32),
+    Env(String),
+    Credential(String),
+    ProtectedPath,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SessionsYaml {
+    Count(usize),
+    Word(String),
+}
+
+impl SessionsYaml {
+    fn auto() -> SessionsYaml {
+        SessionsYaml::Word("auto".to_owned())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct AuthorityYaml {
+    certificate: PathBuf,
+    issuer: Option<String>,
+    keys: Vec<KeyYaml>,
+    profile: Option<String>,
+    #[serde(default)]
+    profiles: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct KeyYaml {
+    token: String,
+    object: String,
+}
+
+/// Above what tokens commonly offer; a typing error is caught before it asks a token for millions.
+const MOST_SESSIONS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"
+factory: acme
+ledger: ledger.db
+tokens:
+  root: {uri: "pkcs11:token=acme-root", module: /usr/lib/softhsm/libsofthsm2.so, pin: prompt}
+  line: {uri: "pkcs11:token=acme-line;serial=1234", module: embedded, pin: {file: softhsm/line.pin}, sessions: 4}
+authorities:
+  root: {certificate: certs/factory_ca.pem, keys: [{token: root, object: root-ca}]}
+  line-1: {certificate: certs/line-1.pem, issuer: root, keys: [{token: line, object: line-1}], profiles: [device]}
+"#;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(FILE), text).unwrap();
+        Config::load(directory.path()).map_err(|error| {
+            let place = format!("{}/", directory.path().display());
+            let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            format!("{error}{}", source.unwrap_or_default()).replace(&place, "")
+        })
+    }
+
+    #[test]
+    fn a_configuration_is_read_with_its_defaults() {
+        let config = load(GOOD).unwrap();
+        assert_eq!(config.factory(), "acme");
+        assert!(matches!(config.token("root").unwrap().pin, PinSource::Prompt));
+        assert_eq!(config.token("line").unwrap().sessions, Some(4));
+        assert_eq!(config.token("line").unwrap().module, ModuleSource::Embedded);
+        assert_eq!(config.authority("root").unwrap().profile, "root-ca");
+        assert_eq!(config.authority("line-1").unwrap().profile, "device-ca");
+        assert_eq!(config.issuing("device").len(), 1);
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_place() {
+        for (from, to, message) in [
+            ("factory: acme", "factroy: acme", "`factory-ca.yaml`: line 2, column 1: unknown key `factroy`, the nearest valid one is `factory`"),
+            ("pin: prompt", "pin: {fil: x}", "`factory-ca.yaml`: line 5, column 92: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`"),
+            ("issuer: root", "issuer: rot", "there is no authority `rot`; found: `line-1`, `root`"),
+            ("issuer: root", "issuer: line-1", "`factory-ca.yaml`: the issuers of authority `line-1` go round in a circle"),
+            ("token: line,", "token: lime,", "there is no token `lime`; found: `line`, `root`"),
+            ("sessions: 4", "sessions: 0", "`factory-ca.yaml`: `tokens.line.sessions` is 0, wanted is `auto` or 1 to 256"),
+            ("module: embedded", "module: softhsm", "`factory-ca.yaml`: `tokens.line.module` is `softhsm`, wanted is `embedded` or an absolute path"),
+            ("factory: acme", "factory: \"\"", "`factory-ca.yaml`: `factory` is ``, wanted is 1 to 64 plain characters"),
+        ] {
+            assert!(GOOD.contains(from));
+            assert_eq!(load(&GOOD.replace(from, to)).unwrap_err(), message);
+        }
+    }
+}
