@@ -18,4 +18,5 @@
 
 pub mod hex;
 pub mod timestamp;
+pub mod token;
 pub mod x509;
