@@ -13,18 +13,32 @@
 //! A module stays initialised until the process ends, and `C_Finalize`, `exit` or returning from `main` while another
 //! thread signs crashes in the module: join every signing thread first.
 
+mod attributes;
 mod cause;
 mod error;
+mod info;
+mod initialise;
 mod label;
+mod login;
+mod module;
+mod object;
 mod pin;
 mod pin_source;
+mod query;
 mod uri;
 
+pub use attributes::KeyAttributes;
 pub use cause::Cause;
 pub use error::{Error, TriesLeft};
+pub use info::TokenInfo;
+pub use initialise::{OnInitialised, Target};
 pub use label::Label;
+pub use login::OpenToken;
+pub use module::{Module, Token};
+pub use object::{KeyClass, KeyObject};
 pub use pin::{Pin, PinError};
 pub use pin_source::{PinEdge, PinSource};
+pub use query::KeyQuery;
 pub use uri::{ObjectType, TokenUri, UriError};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
