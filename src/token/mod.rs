@@ -16,22 +16,28 @@
 mod attributes;
 mod cause;
 mod error;
+mod generate;
 mod info;
 mod initialise;
+mod key;
 mod label;
+mod locate;
 mod login;
 mod module;
 mod object;
 mod pin;
 mod pin_source;
+mod pool;
 mod query;
 mod uri;
 
 pub use attributes::KeyAttributes;
 pub use cause::Cause;
 pub use error::{Error, TriesLeft};
+pub use generate::{GeneratedKey, Persistence};
 pub use info::TokenInfo;
 pub use initialise::{OnInitialised, Target};
+pub use key::{Key, Signer};
 pub use label::Label;
 pub use login::OpenToken;
 pub use module::{Module, Token};
