@@ -17,5 +17,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod hex;
+pub mod ledger;
 pub mod timestamp;
 pub mod x509;
