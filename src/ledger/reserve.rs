@@ -1,0 +1,182 @@
+//! Who may have which certificate: the rules of [`Group::reserve`].
+
+use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
+
+use super::fact::Fact;
+use super::store::{self, read, write};
+use super::{Claim, Conflict, Entry, EntryId, Error, Group, Intent, OnLive, Reservation, State};
+
+impl Group<'_> {
+    /// Reserves a serial number and, with a claim, a device's place, before anything is signed.
+    ///
+    /// Without a claim only the serial must be new. With one, in this order: the key must not be compromised nor
+    /// belong to another device; the same request again gets its certificate again; a live or revoked certificate
+    /// in the place needs a permit, which is used up here, or [`OnLive::Supersede`] for a live one; an expired or
+    /// abandoned one gives way. An entry left reserved by a dead writer is abandoned first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SerialRepeated`] when the issuer used the serial before.
+    pub fn reserve(&mut self, intent: &Intent<'_>) -> Result<Reservation, Error> {
+        self.step(|group| match &intent.claim {
+            Some(claim) => group.reserve_claimed(intent, claim),
+            None => group.insert(intent, None).map(Reservation::Reserved),
+        })
+    }
+
+    fn reserve_claimed(
+        &mut self,
+        intent: &Intent<'_>,
+        claim: &Claim<'_>,
+    ) -> Result<Reservation, Error> {
+        let owners = self.read(|connection| read::key_owners(connection, &intent.key))?;
+        if let Some(conflict) = self.key_conflict(&owners, claim)? {
+            return Ok(Reservation::Refused(conflict));
+        }
+        let current = self.settled_place(claim)?;
+        let way = match &current {
+            None => Way::Free,
+            Some(entry) => self.way(intent, claim, entry)?,
+        };
+        let permit = match way {
+            Way::Free => None,
+            Way::Permitted(permit) => Some(permit),
+            Way::Closed(answer) => return Ok(answer),
+        };
+        let entry = self.insert(intent, current.map(|current| current.id))?;
+        self.change(|connection, _| write::place(connection, claim, entry))?;
+        if !owners
+            .iter()
+            .any(|(namespace, ..)| namespace == claim.namespace)
+        {
+            self.change(|connection, _| write::key(connection, &intent.key, claim))?;
+        }
+        if let Some(permit) = permit {
+            self.change(|connection, _| write::permit_used(connection, permit, entry))?;
+            self.add(Fact::permit_used(permit, entry.0));
+        }
+        Ok(Reservation::Reserved(entry))
+    }
+
+    fn key_conflict(
+        &self,
+        owners: &[(String, String, bool)],
+        claim: &Claim<'_>,
+    ) -> Result<Option<Conflict>, Error> {
+        if let Some((namespace, device, _)) = owners.iter().find(|(.., compromised)| *compromised) {
+            return Ok(Some(Conflict::KeyCompromised {
+                namespace: namespace.clone(),
+                device: device.clone(),
+            }));
+        }
+        let other = owners
+            .iter()
+            .find(|(namespace, device, _)| namespace == claim.namespace && device != claim.device);
+        let Some((namespace, device, _)) = other else {
+            return Ok(None);
+        };
+        let entry = self.read(|connection| {
+            read::place(connection, namespace, device)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+        })?;
+        Ok(Some(Conflict::KeyOfOtherDevice {
+            device: device.clone(),
+            entry: Box::new(entry),
+        }))
+    }
+
+    /// The entry in a device's place, after a dead writer's was put in order.
+    fn settled_place(&mut self, claim: &Claim<'_>) -> Result<Option<Entry>, Error> {
+        let place = |group: &Self| {
+            group.read(|connection| read::place(connection, claim.namespace, claim.device))
+        };
+        let current = place(self)?;
+        match &current {
+            Some(entry) if entry.state == State::Reserved && self.is_left_behind(&entry.writer) => {
+                self.bury(&entry.writer)?;
+                place(self)
+            }
+            _ => Ok(current),
+        }
+    }
+
+    /// Whether a request may take the place of an entry.
+    fn way(&self, intent: &Intent<'_>, claim: &Claim<'_>, current: &Entry) -> Result<Way, Error> {
+        let entry = || Box::new(current.clone());
+        let conflict = match current.state {
+            State::Reserved => return Ok(Way::Closed(self.busy(claim, current))),
+            State::Abandoned => return Ok(Way::Free),
+            State::Issued if !current.is_live(self.now) => return Ok(Way::Free),
+            State::Issued if intent.is_repeat_of(current) => {
+                return Ok(Way::Closed(Reservation::Repeated(entry())));
+            }
+            State::Issued if claim.on_live == OnLive::Supersede => return Ok(Way::Free),
+            State::Issued => Conflict::DeviceLive { entry: entry() },
+            State::Revoked => Conflict::DeviceRevoked { entry: entry() },
+        };
+        let permit = self.change(|connection, now| {
+            read::permit(connection, claim.namespace, claim.device, now)
+        })?;
+        Ok(match permit {
+            Some(permit) => Way::Permitted(permit),
+            None => Way::Closed(Reservation::Refused(conflict)),
+        })
+    }
+
+    fn busy(&self, claim: &Claim<'_>, current: &Entry) -> Reservation {
+        Reservation::Refused(Conflict::Busy {
+            entry: current.id,
+            device: claim.device.to_owned(),
+            writer: current.writer.clone(),
+            mine: current.writer == self.writer.name,
+        })
+    }
+
+    fn insert(&mut self, intent: &Intent<'_>, previous: Option<EntryId>) -> Result<EntryId, Error> {
+        let issuer = self.issuer(intent.issuer)?;
+        let state = &self.state;
+        let inserted = write::entry(
+            &state.connection,
+            intent,
+            issuer,
+            state.id,
+            previous,
+            self.now,
+        );
+        let entry = inserted.map_err(|source| match &source {
+            rusqlite::Error::SqliteFailure(failure, _)
+                if failure.extended_code == SQLITE_CONSTRAINT_UNIQUE =>
+            {
+                Error::SerialRepeated {
+                    serial: intent.serial.clone(),
+                }
+            }
+            _ => store::unavailable(&self.writer.path, source),
+        })?;
+        let row = intent.digest(previous);
+        self.add(Fact::reserved(
+            entry.0,
+            intent.serial.as_bytes(),
+            intent.tbs,
+            row,
+        ));
+        Ok(entry)
+    }
+
+    fn issuer(&mut self, subject: &[u8]) -> Result<i64, Error> {
+        match &self.state.issuer {
+            Some((last, id)) if last == subject => Ok(*id),
+            _ => {
+                let id = self.change(|connection, _| write::issuer(connection, subject))?;
+                self.state.issuer = Some((subject.to_vec(), id));
+                Ok(id)
+            }
+        }
+    }
+}
+
+/// Whether a device's place can be taken.
+enum Way {
+    Free,
+    Permitted(i64),
+    Closed(Reservation),
+}
