@@ -165,12 +165,16 @@ impl Config {
 
     /// A token by its name.
     pub fn token(&self, name: &str) -> Result<&TokenConfig, ConfigError> {
-        self.tokens.get(name).ok_or_else(|| unknown("token", name, self.tokens.keys()))
+        self.tokens
+            .get(name)
+            .ok_or_else(|| unknown("token", name, self.tokens.keys()))
     }
 
     /// An authority by its name.
     pub fn authority(&self, name: &str) -> Result<&AuthorityConfig, ConfigError> {
-        self.authorities.get(name).ok_or_else(|| unknown("authority", name, self.authorities.keys()))
+        self.authorities
+            .get(name)
+            .ok_or_else(|| unknown("authority", name, self.authorities.keys()))
     }
 
     /// Takes the PIN of a token from another place.
@@ -184,7 +188,8 @@ impl Config {
 
     /// The authorities that issue a profile.
     pub fn issuing(&self, profile: &str) -> Vec<&AuthorityConfig> {
-        let issues = |authority: &&AuthorityConfig| authority.profiles.iter().any(|known| known == profile);
+        let issues =
+            |authority: &&AuthorityConfig| authority.profiles.iter().any(|known| known == profile);
         self.authorities.values().filter(issues).collect()
     }
 
@@ -198,7 +203,11 @@ impl Config {
         };
         let characters = yaml.factory.chars().count();
         if !(1..=64).contains(&characters) || yaml.factory.chars().any(char::is_control) {
-            return Err(value("factory", format!("`{}`", yaml.factory.escape_debug()), "1 to 64 plain characters"));
+            return Err(value(
+                "factory",
+                format!("`{}`", yaml.factory.escape_debug()),
+                "1 to 64 plain characters",
+            ));
         }
         if yaml.ledger.contains("://") {
             return Err(value("ledger", format!("`{}`", yaml.ledger), "a file name"));
@@ -255,22 +264,54 @@ impl TokenYaml {
             source,
         })?;
         if uri.token().is_none() {
-            return Err(value(&key("uri"), format!("`{}`", self.uri), "a URI with `token=LABEL`"));
+            return Err(value(
+                &key("uri"),
+                format!("`{}`", self.uri),
+                "a URI with `token=LABEL`",
+            ));
         }
         if uri.pin_source().is_some() {
-            return Err(value(&key("uri"), "one with pin-source".into(), "the PIN's place in `pin:` only"));
+            return Err(value(
+                &key("uri"),
+                "one with pin-source".into(),
+                "the PIN's place in `pin:` only",
+            ));
         }
         let module = match self.module.as_deref().or(uri.module_path()) {
             Some("embedded") => ModuleSource::Embedded,
             Some(path) if path.starts_with('/') => ModuleSource::Path(path.into()),
-            Some(path) => return Err(value(&key("module"), format!("`{path}`"), "`embedded` or an absolute path")),
-            None => return Err(value(&key("module"), "missing".into(), "`embedded` or an absolute path")),
+            Some(path) => {
+                return Err(value(
+                    &key("module"),
+                    format!("`{path}`"),
+                    "`embedded` or an absolute path",
+                ));
+            }
+            None => {
+                return Err(value(
+                    &key("module"),
+                    "missing".into(),
+                    "`embedded` or an absolute path",
+                ));
+            }
         };
         let sessions = match self.sessions {
             SessionsYaml::Word(word) if word == "auto" => None,
             SessionsYaml::Count(count) if (1..=MOST_SESSIONS).contains(&count) => Some(count),
-            SessionsYaml::Count(count) => return Err(value(&key("sessions"), count.to_string(), "`auto` or 1 to 256")),
-            SessionsYaml::Word(word) => return Err(value(&key("sessions"), format!("`{word}`"), "`auto` or 1 to 256")),
+            SessionsYaml::Count(count) => {
+                return Err(value(
+                    &key("sessions"),
+                    count.to_string(),
+                    "`auto` or 1 to 256",
+                ));
+            }
+            SessionsYaml::Word(word) => {
+                return Err(value(
+                    &key("sessions"),
+                    format!("`{word}`"),
+                    "`auto` or 1 to 256",
+                ));
+            }
         };
         let pin = match self.pin {
             PinYaml::Prompt => PinSource::Prompt,
@@ -280,7 +321,13 @@ impl TokenYaml {
             PinYaml::Credential(name) => PinSource::Credential(name),
             PinYaml::ProtectedPath => PinSource::ProtectedPath,
         };
-        Ok(TokenConfig { name: name.to_owned(), uri, module, pin, sessions })
+        Ok(TokenConfig {
+            name: name.to_owned(),
+            uri,
+            module,
+            pin,
+            sessions,
+        })
     }
 }
 
@@ -294,12 +341,20 @@ impl AuthorityYaml {
         let key = |field: &str| format!("authorities.{name}.{field}");
         let sane = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(sane) {
-            return Err(value("authorities", format!("`{}`", name.escape_debug()), "names of letters, digits, `-`, `_`, `.`"));
+            return Err(value(
+                "authorities",
+                format!("`{}`", name.escape_debug()),
+                "names of letters, digits, `-`, `_`, `.`",
+            ));
         }
         let mut keys = self.keys;
         let Some(first) = keys.pop().filter(|_| keys.is_empty()) else {
             let found = format!("a list of {}", keys.len());
-            return Err(value(&key("keys"), found, "one key (replicas are not supported yet)"));
+            return Err(value(
+                &key("keys"),
+                found,
+                "one key (replicas are not supported yet)",
+            ));
         };
         let profile = match self.issuer {
             None => "root-ca",
@@ -317,10 +372,22 @@ impl AuthorityYaml {
     }
 }
 
-fn unknown<'a>(kind: &'static str, name: &str, known: impl Iterator<Item = &'a String>) -> ConfigError {
+fn unknown<'a>(
+    kind: &'static str,
+    name: &str,
+    known: impl Iterator<Item = &'a String>,
+) -> ConfigError {
     let names: Vec<String> = known.map(|name| format!("`{name}`")).collect();
-    let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    ConfigError::Unknown { kind, name: name.to_owned(), found }
+    let found = if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    };
+    ConfigError::Unknown {
+        kind,
+        name: name.to_owned(),
+        found,
+    }
 }
 
 /// The file as it is written.
@@ -420,7 +487,10 @@ authorities:
     fn a_configuration_is_read_with_its_defaults() {
         let config = load(GOOD).unwrap();
         assert_eq!(config.factory(), "acme");
-        assert!(matches!(config.token("root").unwrap().pin, PinSource::Prompt));
+        assert!(matches!(
+            config.token("root").unwrap().pin,
+            PinSource::Prompt
+        ));
         assert_eq!(config.token("line").unwrap().sessions, Some(4));
         assert_eq!(config.token("line").unwrap().module, ModuleSource::Embedded);
         assert_eq!(config.authority("root").unwrap().profile, "root-ca");
@@ -431,14 +501,46 @@ authorities:
     #[test]
     fn mistakes_are_named_with_their_place() {
         for (from, to, message) in [
-            ("factory: acme", "factroy: acme", "`factory-ca.yaml`: line 2, column 1: unknown key `factroy`, the nearest valid one is `factory`"),
-            ("pin: prompt", "pin: {fil: x}", "`factory-ca.yaml`: line 5, column 92: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`"),
-            ("issuer: root", "issuer: rot", "there is no authority `rot`; found: `line-1`, `root`"),
-            ("issuer: root", "issuer: line-1", "`factory-ca.yaml`: the issuers of authority `line-1` go round in a circle"),
-            ("token: line,", "token: lime,", "there is no token `lime`; found: `line`, `root`"),
-            ("sessions: 4", "sessions: 0", "`factory-ca.yaml`: `tokens.line.sessions` is 0, wanted is `auto` or 1 to 256"),
-            ("module: embedded", "module: softhsm", "`factory-ca.yaml`: `tokens.line.module` is `softhsm`, wanted is `embedded` or an absolute path"),
-            ("factory: acme", "factory: \"\"", "`factory-ca.yaml`: `factory` is ``, wanted is 1 to 64 plain characters"),
+            (
+                "factory: acme",
+                "factroy: acme",
+                "`factory-ca.yaml`: line 2, column 1: unknown key `factroy`, the nearest valid one is `factory`",
+            ),
+            (
+                "pin: prompt",
+                "pin: {fil: x}",
+                "`factory-ca.yaml`: line 5, column 92: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`",
+            ),
+            (
+                "issuer: root",
+                "issuer: rot",
+                "there is no authority `rot`; found: `line-1`, `root`",
+            ),
+            (
+                "issuer: root",
+                "issuer: line-1",
+                "`factory-ca.yaml`: the issuers of authority `line-1` go round in a circle",
+            ),
+            (
+                "token: line,",
+                "token: lime,",
+                "there is no token `lime`; found: `line`, `root`",
+            ),
+            (
+                "sessions: 4",
+                "sessions: 0",
+                "`factory-ca.yaml`: `tokens.line.sessions` is 0, wanted is `auto` or 1 to 256",
+            ),
+            (
+                "module: embedded",
+                "module: softhsm",
+                "`factory-ca.yaml`: `tokens.line.module` is `softhsm`, wanted is `embedded` or an absolute path",
+            ),
+            (
+                "factory: acme",
+                "factory: \"\"",
+                "`factory-ca.yaml`: `factory` is ``, wanted is 1 to 64 plain characters",
+            ),
         ] {
             assert!(GOOD.contains(from));
             assert_eq!(load(&GOOD.replace(from, to)).unwrap_err(), message);

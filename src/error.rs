@@ -34,6 +34,16 @@ pub enum Error {
     /// The command was interrupted.
     #[error("{0}")]
     Interrupted(String),
+    /// One request was not answered with a certificate.
+    #[error("{}", refusal(profile, file, error))]
+    Request {
+        /// The profile it was held against.
+        profile: String,
+        /// The request's file.
+        file: String,
+        /// Why.
+        error: authority::Error,
+    },
     /// What was asked for cannot be done like this.
     #[error("{message}")]
     Usage {
@@ -74,7 +84,10 @@ pub struct Explanation {
 impl Error {
     /// A usage error with a hint.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Error {
-        Error::Usage { message: message.into(), hint: Some(hint.into()) }
+        Error::Usage {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// The stable code, the hint and the exit code.
@@ -82,23 +95,28 @@ impl Error {
         match self {
             Error::Authority(error) => explain(error),
             Error::Batch(_, exit) => of("batch-incomplete", *exit),
-            Error::LedgerBroken { .. } => {
-                of("ledger-broken", Exit::Stop).hint("stop issuing on this station and keep a copy of the ledger")
+            Error::LedgerBroken { .. } => of("ledger-broken", Exit::Stop)
+                .hint("stop issuing on this station and keep a copy of the ledger"),
+            Error::Interrupted(_) => {
+                of("interrupted", Exit::Interrupted).hint("run the same command again to resume")
             }
-            Error::Interrupted(_) => of("interrupted", Exit::Interrupted).hint("run the same command again to resume"),
-            Error::Usage { hint, .. } => Explanation { hint: hint.clone(), ..of("usage", Exit::Usage) },
+            Error::Request { error, .. } => explain(error),
+            Error::Usage { hint, .. } => Explanation {
+                hint: hint.clone(),
+                ..of("usage", Exit::Usage)
+            },
         }
     }
 
     /// The text and its causes, one per line.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.to_string()];
-        let mut source = StdError::source(self);
+        let mut source = match self {
+            Error::Request { error, .. } => StdError::source(error),
+            other => StdError::source(other),
+        };
         while let Some(cause) = source {
-            let text = cause.to_string();
-            if lines.last() != Some(&text) {
-                lines.push(text);
-            }
+            lines.push(cause.to_string());
             source = cause.source();
         }
         lines
@@ -151,12 +169,40 @@ impl Exit {
 
 impl Explanation {
     fn hint(self, hint: impl Into<String>) -> Explanation {
-        Explanation { hint: Some(hint.into()), ..self }
+        Explanation {
+            hint: Some(hint.into()),
+            ..self
+        }
     }
 }
 
 fn of(code: &'static str, exit: Exit) -> Explanation {
-    Explanation { code, hint: None, exit }
+    Explanation {
+        code,
+        hint: None,
+        exit,
+    }
+}
+
+fn refusal(profile: &str, file: &str, error: &authority::Error) -> String {
+    match error {
+        authority::Error::Refused(_) => {
+            format!("profile `{profile}` refuses `{file}`: {error}; nothing was signed")
+        }
+        authority::Error::Csr(_) => format!("`{file}` is refused: {error}; nothing was signed"),
+        other => other.to_string(),
+    }
+}
+
+/// An error of the engine with its causes, on one line.
+pub fn on_one_line(error: &authority::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = StdError::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }
 
 /// What an error of the engine means for its user.
@@ -199,8 +245,9 @@ pub fn explain(error: &authority::Error) -> Explanation {
 
 fn explain_config(error: &ConfigError) -> Explanation {
     match error {
-        ConfigError::Missing(_) => of("no-pki-directory", Exit::Usage)
-            .hint("make one with `factory-ca init --factory NAME`, or name another with `--pki-dir DIR`"),
+        ConfigError::Missing(_) => of("no-pki-directory", Exit::Usage).hint(
+            "make one with `factory-ca init --factory NAME`, or name another with `--pki-dir DIR`",
+        ),
         ConfigError::Unknown { .. } => of("unknown-name", Exit::Usage),
         ConfigError::Read(..) => of("file", Exit::Usage),
         _ => of("configuration", Exit::Usage),
@@ -208,7 +255,9 @@ fn explain_config(error: &ConfigError) -> Explanation {
 }
 
 fn explain_conflict(conflict: &Conflict) -> Explanation {
-    let allow = |device: &str| format!("to replace it, run `factory-ca device allow-reissue {device}` and try again");
+    let allow = |device: &str| {
+        format!("to replace it, run `factory-ca device allow-reissue {device}` and try again")
+    };
     match conflict {
         Conflict::Busy { .. } => of("device-busy", Exit::Unavailable).hint("try again in a moment"),
         Conflict::DeviceLive { entry } | Conflict::DeviceRevoked { entry } => {
@@ -224,24 +273,34 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
     use ledger::Error::*;
     match error {
         ClockBehind { .. } => of("clock-behind", Exit::Usage).hint("set this machine's clock"),
-        CertificateMismatch { .. } | CommitUnknown { .. } | NotReserved { .. } | SerialRepeated { .. } | Stopped => {
-            of("ledger-integrity", Exit::Stop)
-                .hint("stop issuing on this station, then run `factory-ca ledger check`")
+        CertificateMismatch { .. }
+        | CommitUnknown { .. }
+        | NotReserved { .. }
+        | SerialRepeated { .. }
+        | Stopped => of("ledger-integrity", Exit::Stop)
+            .hint("stop issuing on this station, then run `factory-ca ledger check`"),
+        DeviceUnknown { .. } => {
+            of("device-unknown", Exit::Usage).hint("run `factory-ca device list`")
         }
-        DeviceUnknown { .. } => of("device-unknown", Exit::Usage).hint("run `factory-ca device list`"),
         Exists { .. } => of("exists", Exit::Usage).hint("name another file"),
         Locked { .. } => of("ledger-locked", Exit::Unavailable).hint("try again in a moment"),
         Missing { .. } => of("ledger-missing", Exit::Usage)
             .hint("restore it from a backup; without it the CA no longer knows what it issued"),
-        NetworkFileSystem { .. } | NotALedger { .. } | SchemaNewer { .. } => of("ledger-unusable", Exit::Usage),
-        _ => of("ledger-unavailable", Exit::Unavailable).hint("check space and permissions, then try again"),
+        NetworkFileSystem { .. } | NotALedger { .. } | SchemaNewer { .. } => {
+            of("ledger-unusable", Exit::Usage)
+        }
+        _ => of("ledger-unavailable", Exit::Unavailable)
+            .hint("check space and permissions, then try again"),
     }
 }
 
-fn explain_output(error: &OutputError) -> Explanation {
+/// What an output error means for its user.
+pub fn explain_output(error: &OutputError) -> Explanation {
     match error {
-        OutputError::Busy(_) => of("output-busy", Exit::Unavailable).hint("wait for the other batch, or name another directory"),
-        OutputError::Exists(_) => of("output-exists", Exit::Usage).hint("move it away or name another; nothing is ever overwritten"),
+        OutputError::Busy(_) => of("output-busy", Exit::Unavailable)
+            .hint("wait for the other batch, or name another directory"),
+        OutputError::Exists(_) => of("output-exists", Exit::Usage)
+            .hint("move it away or name another; nothing is ever overwritten"),
         OutputError::Write(_, error) => of("output", exit_of(error.kind())),
     }
 }
@@ -267,7 +326,7 @@ fn explain_token(error: &token::Error) -> Explanation {
             TriesLeft::Unknown => "check where the PIN comes from before trying again: too many wrong PINs lock most tokens",
         }),
         TokenInitialised { .. } => usage("token-initialised").hint("to erase it and all its keys, add `--erase --confirm LABEL`"),
-        ModuleFailed { .. } | TokenInUse { .. } | TokenUnavailable { .. } => of("token-unavailable", Exit::Unavailable)
+        ModuleFailed { .. } | TokenInUse { .. } | TokenLost { .. } | TokenUnavailable { .. } => of("token-unavailable", Exit::Unavailable)
             .hint("check that the token is connected, then try again"),
         SignatureLength { .. } => of("signature-wrong", Exit::Stop).hint("the token or its module is broken: do not use it"),
         _ => usage("token"),

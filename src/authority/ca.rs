@@ -6,7 +6,7 @@ use crate::ledger::{EntryId, Intent, Reservation, Writer};
 use crate::output::file::{self, Access};
 use crate::profile::{IssuerView, Linted, Naming, Profile, Request, lint};
 use crate::timestamp::Timestamp;
-use crate::token::{Key, KeyAttributes, KeyQuery, OpenToken, Persistence, PinEdge, Signer};
+use crate::token::{Key, KeyAttributes, KeyQuery, Label, OpenToken, Persistence, PinEdge, Signer};
 use crate::x509::{Certificate, Curve, Serial};
 
 /// What an officer asks for when a CA is made.
@@ -59,27 +59,54 @@ impl Pki {
             Some(name) => Some(self.issuer(self.config().authority(name)?, edge)?),
             None => None,
         };
-        let naming = Naming { name: wish.common_name.as_deref(), factory: self.config().factory() };
-        profile.check_ca(wish.curve, naming, issuer.as_ref().map(Issuer::certificate), now)?;
+        let naming = Naming {
+            name: wish.common_name.as_deref(),
+            factory: self.config().factory(),
+        };
+        profile.check_ca(
+            wish.curve,
+            naming,
+            issuer.as_ref().map(Issuer::certificate),
+            now,
+        )?;
         if let Some(issuer) = &issuer {
             issuer.check_time(now)?;
         }
         let token = self.login(self.config().token(&authority.token)?, edge)?;
         let (key, attributes) = authority_key(&token, authority, wish)?;
-        let made = Making { authority, profile: &profile, writer, entropy, now };
+        let made = Making {
+            authority,
+            profile: &profile,
+            writer,
+            entropy,
+            now,
+        };
         let certificate = match self.recorded(&profile, &key)? {
             Some(certificate) => certificate,
             None => made.certify(&key, issuer.as_ref(), naming)?,
         };
-        file::create(&authority.certificate, certificate.to_pem().as_bytes(), Access::Public)?;
-        Ok(Created { certificate, attributes })
+        file::create(
+            &authority.certificate,
+            certificate.to_pem().as_bytes(),
+            Access::Public,
+        )?;
+        Ok(Created {
+            certificate,
+            attributes,
+        })
     }
 
     /// The certificate of a key whose creation was interrupted after the record and before the file.
     fn recorded(&self, profile: &Profile, key: &Key) -> Result<Option<Certificate>, Error> {
-        let entries = self.ledger()?.by_key_without_claim(&key.public_key().fingerprint(), profile.name())?;
+        let entries = self
+            .ledger()?
+            .by_key_without_claim(&key.public_key().fingerprint(), profile.name())?;
         let path = self.config().ledger().to_owned();
-        match entries.into_iter().rev().find_map(|entry| entry.certificate) {
+        match entries
+            .into_iter()
+            .rev()
+            .find_map(|entry| entry.certificate)
+        {
             Some(der) => match Certificate::from_der(&der) {
                 Ok(certificate) => Ok(Some(certificate)),
                 Err(source) => Err(Error::Certificate { path, source }),
@@ -94,12 +121,20 @@ fn authority_key(
     authority: &AuthorityConfig,
     wish: &Wish,
 ) -> Result<(Key, Option<KeyAttributes>), Error> {
-    let query = || KeyQuery { label: Some(authority.object.clone()), id: None };
+    let query = || KeyQuery {
+        label: Some(authority.object.clone()),
+        id: None,
+    };
     if wish.existing_key == ExistingKey::Certify {
         return Ok((token.key(query(), None, 1)?, None));
     }
     let id = authority.object.as_bytes();
-    let made = token.generate_key(&authority.object, id, wish.curve, Persistence::Token)?;
+    let made = token.generate_key(
+        &Label::new(&authority.object)?,
+        id,
+        wish.curve,
+        Persistence::Token,
+    )?;
     let key = token.key(query(), Some(&made.public_key), 1)?;
     Ok((key, Some(made.attributes)))
 }
@@ -116,15 +151,28 @@ struct Making<'a> {
 impl Making<'_> {
     /// Lint → reserve → sign → verify → record, as in [`Authority::issue`](super::Authority::issue), for a name we
     /// chose ourselves: rcgen writes the bytes.
-    fn certify(&self, key: &Key, issuer: Option<&Issuer>, naming: Naming<'_>) -> Result<Certificate, Error> {
+    fn certify(
+        &self,
+        key: &Key,
+        issuer: Option<&Issuer>,
+        naming: Naming<'_>,
+    ) -> Result<Certificate, Error> {
         let above = issuer.map(Issuer::certificate);
-        let request = self.profile.admit_ca(key.public_key(), naming, above, self.now)?;
+        let request = self
+            .profile
+            .admit_ca(key.public_key(), naming, above, self.now)?;
         let view = match issuer {
             Some(issuer) => issuer.view(),
-            None => IssuerView::self_signed(request.subject(), issuer::algorithm(&self.authority.name, key)?),
+            None => IssuerView::self_signed(
+                request.subject(),
+                issuer::algorithm(&self.authority.name, key)?,
+            ),
         };
         let serial = new_serial(self.profile, self.entropy)?;
-        let tbs = self.profile.template(&request, view, serial.clone()).to_tbs_with_rcgen()?;
+        let tbs = self
+            .profile
+            .template(&request, view, serial.clone())
+            .to_tbs_with_rcgen()?;
         let linted = lint::check(tbs, self.profile, view, &request)?;
         let entry = self.reserve(&request, view, &serial, &linted)?;
         let signed = match issuer {
@@ -148,7 +196,9 @@ impl Making<'_> {
         linted: &Linted,
     ) -> Result<EntryId, Error> {
         let itself = request.key().fingerprint();
-        let authority_key = view.certificate.and_then(Certificate::subject_key_identifier);
+        let authority_key = view
+            .certificate
+            .and_then(Certificate::subject_key_identifier);
         let mut group = self.writer.group(self.now)?;
         let reservation = group.reserve(&Intent {
             issuer: view.subject.der(),

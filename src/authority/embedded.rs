@@ -17,7 +17,10 @@ const LIBRARIES: [&str; 5] = [
 
 /// The SoftHSM2 library, if it is installed.
 pub fn library() -> Option<PathBuf> {
-    LIBRARIES.iter().map(PathBuf::from).find(|path| path.exists())
+    LIBRARIES
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
 }
 
 /// The directory of a PKI directory that holds everything about the embedded default.

@@ -29,7 +29,9 @@ pub enum Error {
         issues: String,
     },
     /// The CA certificate is outside its validity.
-    #[error("authority `{authority}` is valid from {from} to {until}, and now is {now}; nothing was signed")]
+    #[error(
+        "authority `{authority}` is valid from {from} to {until}, and now is {now}; nothing was signed"
+    )]
     AuthorityNotValid {
         /// The authority.
         authority: String,
@@ -112,7 +114,9 @@ pub enum Error {
     #[error("{0}")]
     Refused(#[from] Refusal),
     /// The token returned a signature that its own key does not verify.
-    #[error("the token's signature does not verify with the certificate of authority `{authority}`; it was not released")]
+    #[error(
+        "the token's signature does not verify with the certificate of authority `{authority}`; it was not released"
+    )]
     SignatureWrong {
         /// The authority.
         authority: String,
@@ -135,7 +139,9 @@ pub enum Error {
         found: String,
     },
     /// A signature exists whose record is in doubt.
-    #[error("certificate {serials} was signed but the ledger did not confirm it; it was not released")]
+    #[error(
+        "certificate {serials} was signed but the ledger did not confirm it; it was not released"
+    )]
     Unrecorded {
         /// The serial number, or several.
         serials: String,

@@ -22,9 +22,18 @@ impl Issuer {
     /// Puts an issuer together from its verified chain (its own certificate first) and its key.
     ///
     /// The key must be the one in the certificate: that, not a label, is a CA key's identity.
-    pub fn new(name: &str, chain: Vec<Certificate>, signer: Arc<dyn Signer>) -> Result<Issuer, Error> {
-        let wrong = |reason| Error::SignatureWrong { authority: name.to_owned(), source: KeyError::Malformed(reason) };
-        let certificate = chain.first().ok_or_else(|| wrong("there is no certificate"))?;
+    pub fn new(
+        name: &str,
+        chain: Vec<Certificate>,
+        signer: Arc<dyn Signer>,
+    ) -> Result<Issuer, Error> {
+        let wrong = |reason| Error::SignatureWrong {
+            authority: name.to_owned(),
+            source: KeyError::Malformed(reason),
+        };
+        let certificate = chain
+            .first()
+            .ok_or_else(|| wrong("there is no certificate"))?;
         if signer.public_key() != certificate.key() {
             return Err(wrong("the key in the token is not the certificate's"));
         }
@@ -63,7 +72,9 @@ impl Issuer {
 
     /// The SKI's bytes; empty for a CA of other tools that has none (lints then refuse to issue below it).
     pub fn key_identifier(&self) -> &[u8] {
-        self.certificate().subject_key_identifier().unwrap_or_default()
+        self.certificate()
+            .subject_key_identifier()
+            .unwrap_or_default()
     }
 
     /// How many signatures the key makes at once.
@@ -73,7 +84,9 @@ impl Issuer {
 
     /// Every certificate of the chain is valid now.
     pub fn check_time(&self, now: Timestamp) -> Result<(), Error> {
-        let outside = |certificate: &&Certificate| now < certificate.not_before() || now > certificate.not_after();
+        let outside = |certificate: &&Certificate| {
+            now < certificate.not_before() || now > certificate.not_after()
+        };
         match self.chain.iter().find(outside) {
             None => Ok(()),
             Some(certificate) => Err(Error::AuthorityNotValid {
@@ -114,15 +127,27 @@ pub(super) fn algorithm(authority: &str, signer: &dyn Signer) -> Result<Signatur
     }
 }
 
-pub(super) fn sign(authority: &str, signer: &dyn Signer, linted: &Linted) -> Result<Vec<u8>, Error> {
+pub(super) fn sign(
+    authority: &str,
+    signer: &dyn Signer,
+    linted: &Linted,
+) -> Result<Vec<u8>, Error> {
     let signature = signer.sign(linted.tbs().der())?;
     finish(authority, signer, linted, &signature)
 }
 
-fn finish(authority: &str, signer: &dyn Signer, linted: &Linted, signature: &[u8]) -> Result<Vec<u8>, Error> {
+fn finish(
+    authority: &str,
+    signer: &dyn Signer,
+    linted: &Linted,
+    signature: &[u8],
+) -> Result<Vec<u8>, Error> {
     signer
         .public_key()
         .verify(algorithm(authority, signer)?, linted.tbs().der(), signature)
-        .map_err(|source| Error::SignatureWrong { authority: authority.to_owned(), source })?;
+        .map_err(|source| Error::SignatureWrong {
+            authority: authority.to_owned(),
+            source,
+        })?;
     Ok(linted.tbs().with_signature(signature)?)
 }

@@ -67,17 +67,27 @@ pub struct Origin<'a> {
 impl<'a> Authority<'a> {
     /// Puts an authority together.
     pub fn new(issuer: &'a Issuer, writer: &'a Writer, entropy: Entropy) -> Authority<'a> {
-        Authority { issuer, writer, entropy }
+        Authority {
+            issuer,
+            writer,
+            entropy,
+        }
     }
 
     /// Issues one certificate, or returns the one the same request got before.
     ///
     /// A refusal is recorded and returned as [`Error::Refused`] or [`Error::Conflict`]. After [`Error::Unrecorded`]
     /// the caller must stop: a signature exists whose record is in doubt, and nothing was released.
-    pub fn issue(&self, csr: &Csr, profile: &Profile, origin: Origin<'_>, now: Timestamp) -> Result<Issued, Error> {
+    pub fn issue(
+        &self,
+        csr: &Csr,
+        profile: &Profile,
+        origin: Origin<'_>,
+        now: Timestamp,
+    ) -> Result<Issued, Error> {
         let prepared = match self.prepare(csr, profile, now) {
             Ok(prepared) => prepared,
-            Err(error) => return Err(self.refuse(error, csr, profile, origin, now)?),
+            Err(error) => return Err(self.refuse(error, Some(csr), profile, origin, now)?),
         };
         let mut group = self.writer.group(now)?;
         let reservation = self.reserve(&mut group, &prepared, profile, origin)?;
@@ -95,6 +105,20 @@ impl<'a> Authority<'a> {
         Ok(prepared.issued(entry, certificate))
     }
 
+    /// Reads a request in PEM or DER and issues its certificate.
+    pub fn issue_bytes(
+        &self,
+        csr: &[u8],
+        profile: &Profile,
+        origin: Origin<'_>,
+        now: Timestamp,
+    ) -> Result<Issued, Error> {
+        match Csr::from_bytes(csr) {
+            Ok(csr) => self.issue(&csr, profile, origin, now),
+            Err(error) => Err(self.refuse(error.into(), None, profile, origin, now)?),
+        }
+    }
+
     /// Admits a request and writes its TBS bytes; nothing is reserved yet.
     pub fn prepare(&self, csr: &Csr, profile: &Profile, now: Timestamp) -> Result<Prepared, Error> {
         self.issuer.check_time(now)?;
@@ -104,7 +128,12 @@ impl<'a> Authority<'a> {
         let tbs = profile.template(&request, view, serial.clone()).to_tbs()?;
         let linted = lint::check(tbs, profile, view, &request)?;
         let subject = request.subject().to_string();
-        Ok(Prepared { request, serial, subject, linted })
+        Ok(Prepared {
+            request,
+            serial,
+            subject,
+            linted,
+        })
     }
 
     /// Reserves a prepared request within a group; a conflict is recorded in the same group.
@@ -116,11 +145,14 @@ impl<'a> Authority<'a> {
         origin: Origin<'_>,
     ) -> Result<Reservation, Error> {
         let device = prepared.request.device();
-        let claim = profile.namespace().zip(device).map(|(namespace, device)| Claim {
-            namespace,
-            device,
-            on_live: origin.on_live,
-        });
+        let claim = profile
+            .namespace()
+            .zip(device)
+            .map(|(namespace, device)| Claim {
+                namespace,
+                device,
+                on_live: origin.on_live,
+            });
         let reservation = group.reserve(&Intent {
             issuer: self.issuer.certificate().subject().der(),
             authority_key: self.issuer.key_identifier(),
@@ -159,7 +191,7 @@ impl<'a> Authority<'a> {
     fn refuse(
         &self,
         error: Error,
-        csr: &Csr,
+        csr: Option<&Csr>,
         profile: &Profile,
         origin: Origin<'_>,
         now: Timestamp,
@@ -170,7 +202,7 @@ impl<'a> Authority<'a> {
                 source: origin.source,
                 profile: profile.name(),
                 device: None,
-                key: Some(csr.key().fingerprint()),
+                key: csr.map(|csr| csr.key().fingerprint()),
                 rule,
                 message: &error.to_string(),
             })?;
@@ -226,14 +258,23 @@ impl Issued {
 
 /// Records a certificate. A crash before the commit leaves an intent without result; after it, the certificate can be
 /// fetched again with the same request.
-fn record(writer: &Writer, entry: EntryId, certificate: &[u8], serial: &Serial, now: Timestamp) -> Result<(), Error> {
+fn record(
+    writer: &Writer,
+    entry: EntryId,
+    certificate: &[u8],
+    serial: &Serial,
+    now: Timestamp,
+) -> Result<(), Error> {
     let recorded = writer.group(now).and_then(|mut group| {
         group.record(entry, certificate)?;
         group.commit()
     });
     match recorded {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::Unrecorded { serials: serial.to_string(), source }),
+        Err(source) => Err(Error::Unrecorded {
+            serials: serial.to_string(),
+            source,
+        }),
     }
 }
 

@@ -18,7 +18,9 @@ pub struct Pki {
 impl Pki {
     /// Reads the configuration of a PKI directory.
     pub fn open(directory: &Path) -> Result<Pki, Error> {
-        Ok(Pki { config: Config::load(directory)? })
+        Ok(Pki {
+            config: Config::load(directory)?,
+        })
     }
 
     /// The configuration.
@@ -41,13 +43,18 @@ impl Pki {
         let path = self.profile_override(name);
         let read = match std::fs::read_to_string(&path) {
             Ok(text) => Profile::from_yaml(&text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => match Profile::shipped(name) {
-                Some(shipped) => shipped,
-                None => return Err(self.unknown_profile(name)),
-            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                match Profile::shipped(name) {
+                    Some(shipped) => shipped,
+                    None => return Err(self.unknown_profile(name)),
+                }
+            }
             Err(error) => return Err(Error::File(path, error)),
         };
-        let profile = read.map_err(|source| Error::Profile { name: name.to_owned(), source })?;
+        let profile = read.map_err(|source| Error::Profile {
+            name: name.to_owned(),
+            source,
+        })?;
         match profile.name() == name {
             true => Ok(profile),
             false => Err(Error::Profile {
@@ -67,11 +74,19 @@ impl Pki {
             .iter()
             .map(|(name, _)| ((*name).to_owned(), self.profile_override(name).exists()))
             .collect();
-        let files = std::fs::read_dir(self.config.directory().join("profiles")).into_iter().flatten().flatten();
+        let files = std::fs::read_dir(self.config.directory().join("profiles"))
+            .into_iter()
+            .flatten()
+            .flatten();
         for file in files {
             let path = file.path();
-            let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-            let yaml = path.extension().is_some_and(|extension| extension == "yaml");
+            let name = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
+            let yaml = path
+                .extension()
+                .is_some_and(|extension| extension == "yaml");
             if yaml && names.iter().all(|(known, _)| known != name) {
                 names.push((name.to_owned(), true));
             }
@@ -91,7 +106,12 @@ impl Pki {
             chain.push(above);
             current = issuer;
         }
-        check_link(current, &chain[chain.len() - 1], current, &chain[chain.len() - 1])?;
+        check_link(
+            current,
+            &chain[chain.len() - 1],
+            current,
+            &chain[chain.len() - 1],
+        )?;
         Ok(chain)
     }
 
@@ -101,7 +121,10 @@ impl Pki {
         let token_config = self.config.token(&authority.token)?;
         let token = self.login(token_config, edge)?;
         let sessions = token_config.sessions.unwrap_or_else(default_sessions);
-        let query = KeyQuery { label: Some(authority.object.clone()), id: None };
+        let query = KeyQuery {
+            label: Some(authority.object.clone()),
+            id: None,
+        };
         let key = token.key(query, Some(chain[0].key()), sessions)?;
         Issuer::new(&authority.name, chain, Arc::new(key))
     }
@@ -109,7 +132,10 @@ impl Pki {
     /// Finds a token and logs in.
     pub fn login(&self, token: &TokenConfig, edge: &dyn PinEdge) -> Result<OpenToken, Error> {
         let found = self.find(token)?;
-        let pin = token.pin.read(&token.name, edge).map_err(token::Error::from)?;
+        let pin = token
+            .pin
+            .read(&token.name, edge)
+            .map_err(token::Error::from)?;
         Ok(found.login(pin)?)
     }
 
@@ -124,12 +150,22 @@ impl Pki {
     }
 
     fn profile_override(&self, name: &str) -> PathBuf {
-        self.config.directory().join("profiles").join(format!("{name}.yaml"))
+        self.config
+            .directory()
+            .join("profiles")
+            .join(format!("{name}.yaml"))
     }
 
     fn unknown_profile(&self, name: &str) -> Error {
-        let found: Vec<String> = self.profiles().into_iter().map(|(name, _)| format!("`{name}`")).collect();
-        Error::UnknownProfile { name: name.to_owned(), found: found.join(", ") }
+        let found: Vec<String> = self
+            .profiles()
+            .into_iter()
+            .map(|(name, _)| format!("`{name}`"))
+            .collect();
+        Error::UnknownProfile {
+            name: name.to_owned(),
+            found: found.join(", "),
+        }
     }
 }
 
@@ -151,7 +187,10 @@ fn read_certificate(authority: &AuthorityConfig) -> Result<Certificate, Error> {
         }
         Err(error) => return Err(Error::File(path.clone(), error)),
     };
-    Certificate::from_pem(&text).map_err(|source| Error::Certificate { path: path.clone(), source })
+    Certificate::from_pem(&text).map_err(|source| Error::Certificate {
+        path: path.clone(),
+        source,
+    })
 }
 
 fn check_link(
@@ -166,14 +205,22 @@ fn check_link(
         reason,
     };
     if certificate.issuer() != above.subject() {
-        return Err(broken(format!("it names `{}`, that one is `{}`", certificate.issuer(), above.subject())));
+        return Err(broken(format!(
+            "it names `{}`, that one is `{}`",
+            certificate.issuer(),
+            above.subject()
+        )));
     }
     if !above.signs_certificates() {
         return Err(broken("that one is no CA certificate".to_owned()));
     }
-    certificate.verify(above.key()).map_err(|error| broken(error.to_string()))
+    certificate
+        .verify(above.key())
+        .map_err(|error| broken(error.to_string()))
 }
 
 fn default_sessions() -> usize {
-    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 64)
+    std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 64)
 }

@@ -45,7 +45,11 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
         interrupt: &interrupt,
         chunk: batch::chunk_size(total, issuer.lanes()),
     };
-    let stopped = run.run(&mut requests(&arguments.directory)?, &mut output, &mut |item| tally.take(item));
+    let stopped = run.run(
+        &mut requests(&arguments.directory)?,
+        &mut output,
+        &mut |item| tally.take(item),
+    );
     let delivered = output.finish();
     let report = tally.end(arguments, notes, interrupt.load(Ordering::Relaxed));
     stopped?;
@@ -58,17 +62,29 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
 fn requests(directory: &Path) -> Result<impl Iterator<Item = PathBuf> + Send + use<>, Error> {
     let unreadable = |error| Error::from(authority::Error::File(directory.to_owned(), error));
     let listing = fs::read_dir(directory).map_err(unreadable)?;
-    Ok(listing.filter_map(Result::ok).map(|file| file.path()).filter(|path| is_request(path)))
+    Ok(listing
+        .filter_map(Result::ok)
+        .map(|file| file.path())
+        .filter(|path| is_request(path)))
 }
 
 fn is_request(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    ["csr", "pem", "der", "req"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    let extension = path
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
+    ["csr", "pem", "der", "req"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn open_output(arguments: &BatchIssue, issuer: &Issuer) -> Result<BatchOutput, Error> {
     Ok(match arguments.format {
-        Format::Dir => BatchOutput::Directories(Directories::open(&arguments.out, issuer.certificate(), issuer.root())?),
+        Format::Dir => BatchOutput::Directories(Directories::open(
+            &arguments.out,
+            issuer.certificate(),
+            issuer.root(),
+        )?),
         Format::Ndjson => BatchOutput::Bundle(Bundle::begin(&arguments.out, BundleFormat::Ndjson)?),
         Format::Pem => BatchOutput::Bundle(Bundle::begin(&arguments.out, BundleFormat::Pem)?),
     })
@@ -78,9 +94,15 @@ fn open_output(arguments: &BatchIssue, issuer: &Issuer) -> Result<BatchOutput, E
 fn interrupt() -> Result<Arc<AtomicBool>, Error> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, i32::from(Exit::Interrupted.code()), Arc::clone(&flag))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
-            .map_err(|error| Error::usage(format!("signals cannot be handled: {error}"), "try again"))?;
+        signal_hook::flag::register_conditional_shutdown(
+            signal,
+            i32::from(Exit::Interrupted.code()),
+            Arc::clone(&flag),
+        )
+        .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+        .map_err(|error| {
+            Error::usage(format!("signals cannot be handled: {error}"), "try again")
+        })?;
     }
     Ok(flag)
 }
@@ -103,7 +125,9 @@ struct Tally {
 impl Tally {
     fn begin(arguments: &BatchIssue, run: &str, total: usize, json: bool) -> Result<Tally, Error> {
         let report = match arguments.format {
-            Format::Dir => Some(BufWriter::new(open_report(&arguments.out.join("report.ndjson"))?)),
+            Format::Dir => Some(BufWriter::new(open_report(
+                &arguments.out.join("report.ndjson"),
+            )?)),
             _ => None,
         };
         Ok(Tally {
@@ -127,21 +151,30 @@ impl Tally {
             Outcome::Repeated(_) => self.repeated += 1,
             Outcome::Refused { error, .. } => {
                 self.refused += 1;
-                self.tell(item.source, error.to_string(), error::explain(error).exit, "refused");
+                self.tell(
+                    item.source,
+                    error::on_one_line(error),
+                    error::explain(error).exit,
+                    "refused",
+                );
             }
             Outcome::Failed(error) => {
                 self.failed += 1;
-                let lines = Error::Request {
-                    profile: String::new(),
-                    source: String::new(),
-                    error: authority::Error::NotReleased,
-                };
-                drop(lines);
-                self.tell(item.source, error.to_string(), error::explain(error).exit, "failed");
+                self.tell(
+                    item.source,
+                    error::on_one_line(error),
+                    error::explain(error).exit,
+                    "failed",
+                );
             }
             Outcome::Undelivered(_, error) => {
                 self.failed += 1;
-                self.tell(item.source, error.to_string(), error::explain_output(error).exit, "undelivered");
+                self.tell(
+                    item.source,
+                    error.to_string(),
+                    error::explain_output(error).exit,
+                    "undelivered",
+                );
             }
             Outcome::Deferred | Outcome::Left => return,
         }
@@ -152,10 +185,12 @@ impl Tally {
     fn tell(&mut self, source: &str, message: String, exit: Exit, outcome: &str) {
         self.worst = self.worst.max(exit);
         if self.json && self.trouble.len() < MOST_LISTED {
-            self.trouble.push(json!({ "source": source, "outcome": outcome, "message": message }));
+            self.trouble
+                .push(json!({ "source": source, "outcome": outcome, "message": message }));
         }
         if !self.json {
-            self.progress.line(&format!("{outcome} `{source}`: {message}"));
+            self.progress
+                .line(&format!("{outcome} `{source}`: {message}"));
         }
     }
 
@@ -173,9 +208,11 @@ impl Tally {
                 line
             }
             Outcome::Refused { rule, error } => {
-                json!({ "outcome": "refused", "rule": rule, "message": error.to_string() })
+                json!({ "outcome": "refused", "rule": rule, "message": error::on_one_line(error) })
             }
-            Outcome::Failed(error) => json!({ "outcome": "failed", "message": error.to_string() }),
+            Outcome::Failed(error) => {
+                json!({ "outcome": "failed", "message": error::on_one_line(error) })
+            }
             Outcome::Deferred | Outcome::Left => return,
         };
         let mut line = line;
@@ -184,7 +221,12 @@ impl Tally {
         let _ = writeln!(report, "{line}");
     }
 
-    fn end(mut self, arguments: &BatchIssue, notes: Vec<String>, interrupted: bool) -> Result<Report, Error> {
+    fn end(
+        mut self,
+        arguments: &BatchIssue,
+        notes: Vec<String>,
+        interrupted: bool,
+    ) -> Result<Report, Error> {
         if let Some(report) = &mut self.report {
             let synced = report.flush().and_then(|()| report.get_ref().sync_all());
             let path = arguments.out.join("report.ndjson");
@@ -212,7 +254,8 @@ impl Tally {
             return Ok(report.note("interrupted: run the same command again to do the rest"));
         }
         if self.failed > 0 {
-            return Ok(report.note("run the same command again: what has a certificate is not issued again"));
+            return Ok(report
+                .note("run the same command again: what has a certificate is not issued again"));
         }
         Ok(report)
     }
@@ -229,7 +272,12 @@ fn issued_line(outcome: &str, issued: &authority::Issued) -> Value {
 fn open_report(path: &Path) -> Result<File, Error> {
     use io::{Read, Seek, SeekFrom};
     let at = || OutputError::at(path);
-    let mut file = File::options().create(true).read(true).append(true).open(path).map_err(at())?;
+    let mut file = File::options()
+        .create(true)
+        .read(true)
+        .append(true)
+        .open(path)
+        .map_err(at())?;
     if file.metadata().map_err(at())?.len() > 0 {
         let mut last = [0];
         file.seek(SeekFrom::End(-1)).map_err(at())?;

@@ -19,14 +19,24 @@ pub fn run(global: &Global, command: Bundle) -> Result<Report, Error> {
         if let (Some(known), Some(top)) = (&root, &top)
             && known.der() != top.der()
         {
-            let message = format!("the authorities have several roots: {} and {}", known.subject(), top.subject());
-            return Err(Error::usage(message, "export each PKI from a directory of its own"));
+            let message = format!(
+                "the authorities have several roots: {} and {}",
+                known.subject(),
+                top.subject()
+            );
+            return Err(Error::usage(
+                message,
+                "export each PKI from a directory of its own",
+            ));
         }
         root = root.or(top);
         cas.extend(chain.into_iter().take(1));
     }
     let Some(root) = root else {
-        return Err(Error::usage("no authority is configured", "add one to factory-ca.yaml"));
+        return Err(Error::usage(
+            "no authority is configured",
+            "add one to factory-ca.yaml",
+        ));
     };
     let directory = directory.unwrap_or_else(|| pki.config().directory().join("bundles"));
     let written = bundle::export(&directory, &root, &cas)?;

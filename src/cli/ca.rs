@@ -25,7 +25,11 @@ pub fn run(global: &Global, command: Ca) -> Result<Report, Error> {
 fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     let authority = pki.config().authority(&arguments.name)?;
     if authority.issuer.is_none() {
-        let question = format!("`{}` becomes the root of factory `{}`.", authority.name, pki.config().factory());
+        let question = format!(
+            "`{}` becomes the root of factory `{}`.",
+            authority.name,
+            pki.config().factory()
+        );
         confirm(&question, &authority.name, arguments.confirm.as_deref())?;
     }
     let default_name = authority.issuer.as_ref().map(|_| authority.name.clone());
@@ -47,7 +51,7 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     writer.finish(now)?;
     let certificate = &created.certificate;
     let mut json = describe(certificate);
-    json["key_attributes"] = created.attributes.as_ref().map(ToString::to_string).into();
+    json["key_attributes"] = json!(created.attributes);
     let mut report = Report::done(
         format!(
             "`{}` is {} until {}, certificate in `{}`",
@@ -60,7 +64,10 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     )
     .after(notes);
     if let Some(attributes) = &created.attributes {
-        report = report.note(format!("its key in token `{}` is {attributes}", authority.token));
+        report = report.note(format!(
+            "its key in token `{}` is {attributes}",
+            authority.token
+        ));
     }
     if authority.issuer.is_some() && !certificate.subject().to_string().contains("CN=fio-") {
         report = report.note("the Foundries backend accepts only device CAs named `fio-<user id>`");
@@ -69,22 +76,46 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
 }
 
 fn list(pki: &Pki) -> Report {
-    let mut rows = vec![row(["NAME", "SUBJECT", "ISSUER", "VALID UNTIL", "TOKEN", "ISSUES"])];
+    let mut rows = vec![row([
+        "NAME",
+        "SUBJECT",
+        "ISSUER",
+        "VALID UNTIL",
+        "TOKEN",
+        "ISSUES",
+    ])];
     let mut list = Vec::new();
     for authority in pki.config().authorities() {
         let issuer = authority.issuer.as_deref().unwrap_or("itself");
         let issues = authority.profiles.join(",");
         let (subject, until, state) = match pki.chain(authority) {
-            Ok(chain) => (chain[0].subject().to_string(), chain[0].not_after().date(), Value::from("ready")),
-            Err(error) => ("-".to_owned(), "-".to_owned(), Value::from(error.to_string())),
+            Ok(chain) => (
+                chain[0].subject().to_string(),
+                chain[0].not_after().date(),
+                Value::from("ready"),
+            ),
+            Err(error) => (
+                "-".to_owned(),
+                "-".to_owned(),
+                Value::from(error.to_string()),
+            ),
         };
-        rows.push(row([&authority.name, &subject, issuer, &until, &authority.token, &issues]));
+        rows.push(row([
+            &authority.name,
+            &subject,
+            issuer,
+            &until,
+            &authority.token,
+            &issues,
+        ]));
         list.push(json!({
             "name": authority.name, "subject": subject, "issuer": authority.issuer, "not_after": until,
             "token": authority.token, "object": authority.object, "profiles": authority.profiles, "state": state,
         }));
     }
-    let missing = list.iter().filter(|authority| authority["state"] != "ready");
+    let missing = list
+        .iter()
+        .filter(|authority| authority["state"] != "ready");
     let notes: Vec<String> = missing
         .map(|authority| format!("note: {}", authority["state"].as_str().unwrap_or_default()))
         .collect();
@@ -96,7 +127,10 @@ fn show(pki: &Pki, name: &str) -> Result<Report, Error> {
     let chain = pki.chain(authority)?;
     let mut json = describe(&chain[0]);
     json["name"] = authority.name.clone().into();
-    json["chain"] = chain.iter().map(|certificate| certificate.subject().to_string()).collect();
+    json["chain"] = chain
+        .iter()
+        .map(|certificate| certificate.subject().to_string())
+        .collect();
     Ok(Report::new(text(authority, &chain), json))
 }
 
@@ -116,7 +150,11 @@ fn text(authority: &AuthorityConfig, chain: &[Certificate]) -> String {
         authority.token,
         identifier.as_deref().unwrap_or("none"),
         hex::encode(certificate.fingerprint()),
-        if authority.profiles.is_empty() { "nothing".to_owned() } else { authority.profiles.join(", ") },
+        if authority.profiles.is_empty() {
+            "nothing".to_owned()
+        } else {
+            authority.profiles.join(", ")
+        },
     )
 }
 

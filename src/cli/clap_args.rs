@@ -20,7 +20,13 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The PKI directory
-    #[arg(long, global = true, env = "FACTORY_CA_PKI_DIR", default_value = "pki", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "FACTORY_CA_PKI_DIR",
+        default_value = "pki",
+        value_name = "DIR"
+    )]
     pub pki_dir: PathBuf,
     /// Report as JSON, errors too
     #[arg(long, global = true)]

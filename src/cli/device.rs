@@ -15,8 +15,8 @@ use crate::ledger::{Entry, Filter, OnLive, State};
 use crate::output::file::{self, Access};
 use crate::profile::{Period, Profile};
 use crate::timestamp::Timestamp;
+use crate::x509::certificate;
 use crate::x509::csr::MAX_BYTES;
-use crate::x509::{Csr, certificate};
 
 pub fn run(global: &Global, command: Device) -> Result<Report, Error> {
     let pki = super::open(global)?;
@@ -29,7 +29,10 @@ pub fn run(global: &Global, command: Device) -> Result<Report, Error> {
 }
 
 /// The authority and the profile a command issues with.
-pub fn choose<'a>(pki: &'a Pki, issuing: &Issuing) -> Result<(&'a AuthorityConfig, Profile), Error> {
+pub fn choose<'a>(
+    pki: &'a Pki,
+    issuing: &Issuing,
+) -> Result<(&'a AuthorityConfig, Profile), Error> {
     let profile = pki.profile(&issuing.profile)?;
     let issuing_it = pki.config().issuing(profile.name());
     let authority = match (&issuing.authority, issuing_it.as_slice()) {
@@ -37,15 +40,30 @@ pub fn choose<'a>(pki: &'a Pki, issuing: &Issuing) -> Result<(&'a AuthorityConfi
         (None, [one]) => one,
         (None, []) => {
             let message = format!("no authority issues profile `{}`", profile.name());
-            return Err(Error::usage(message, "add it to `profiles:` of an authority in factory-ca.yaml"));
+            return Err(Error::usage(
+                message,
+                "add it to `profiles:` of an authority in factory-ca.yaml",
+            ));
         }
         (None, several) => {
-            let names: Vec<String> = several.iter().map(|authority| format!("`{}`", authority.name)).collect();
-            let message = format!("{} authorities issue profile `{}`: {}", several.len(), profile.name(), names.join(", "));
+            let names: Vec<String> = several
+                .iter()
+                .map(|authority| format!("`{}`", authority.name))
+                .collect();
+            let message = format!(
+                "{} authorities issue profile `{}`: {}",
+                several.len(),
+                profile.name(),
+                names.join(", ")
+            );
             return Err(Error::usage(message, "choose one with `--authority NAME`"));
         }
     };
-    match authority.profiles.iter().any(|known| known == profile.name()) {
+    match authority
+        .profiles
+        .iter()
+        .any(|known| known == profile.name())
+    {
         true => Ok((authority, profile)),
         false => Err(authority::Error::NotIssued {
             authority: authority.name.clone(),
@@ -69,12 +87,17 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     let writer = super::writer(pki, "device issue", &mut notes)?;
     let now = Timestamp::now();
     let engine = Authority::new(&issuer, &writer, entropy);
-    let origin = Origin { source: &source, on_live: OnLive::Refuse };
-    let issued = Csr::from_bytes(&bytes)
-        .map_err(authority::Error::from)
-        .or_else(|error| Err(engine.refuse_unread(error, &profile, origin, now)?))
-        .and_then(|csr| engine.issue(&csr, &profile, origin, now))
-        .map_err(|error| Error::Request { profile: profile.name().to_owned(), source: source.clone(), error })?;
+    let origin = Origin {
+        source: &source,
+        on_live: OnLive::Refuse,
+    };
+    let issued = engine
+        .issue_bytes(&bytes, &profile, origin, now)
+        .map_err(|error| Error::Request {
+            profile: profile.name().to_owned(),
+            file: source.clone(),
+            error,
+        })?;
     writer.finish(now)?;
     let mut pem = certificate::to_pem(&issued.certificate);
     if arguments.chained {
@@ -86,7 +109,11 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     });
     let device = issued.device.as_deref().unwrap_or("the server");
     let how = if issued.repeated { "has had" } else { "has" };
-    let place = if to_stdout { "stdout".to_owned() } else { format!("`{}`", arguments.output.display()) };
+    let place = if to_stdout {
+        "stdout".to_owned()
+    } else {
+        format!("`{}`", arguments.output.display())
+    };
     let note = format!(
         "{device} {how} certificate {} until {}, written to {place}",
         issued.serial,
@@ -108,10 +135,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let limit = MAX_BYTES as u64 + 1;
     match path == Path::new("-") {
-        true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes).map_err(unreadable)?,
+        true => std::io::stdin()
+            .lock()
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?,
         false => {
             let file = std::fs::File::open(path).map_err(unreadable)?;
-            file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?
+            file.take(limit)
+                .read_to_end(&mut bytes)
+                .map_err(unreadable)?
         }
     };
     Ok(bytes)
@@ -120,11 +153,24 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 fn list(pki: &Pki, arguments: &DeviceList) -> Result<Report, Error> {
     let filter = Filter {
         state: arguments.state.map(State::from),
-        device_prefix: Some(arguments.prefix.clone().unwrap_or_default().to_ascii_lowercase()),
+        device_prefix: Some(
+            arguments
+                .prefix
+                .clone()
+                .unwrap_or_default()
+                .to_ascii_lowercase(),
+        ),
         limit: arguments.limit,
         ..Filter::default()
     };
-    let mut rows = vec![row(["DEVICE", "SERIAL", "STATE", "PROFILE", "RESERVED", "VALID UNTIL"])];
+    let mut rows = vec![row([
+        "DEVICE",
+        "SERIAL",
+        "STATE",
+        "PROFILE",
+        "RESERVED",
+        "VALID UNTIL",
+    ])];
     let mut list = Vec::new();
     pki.ledger()?.for_each(&filter, |entry| {
         rows.push(row([
@@ -136,7 +182,7 @@ fn list(pki: &Pki, arguments: &DeviceList) -> Result<Report, Error> {
             &entry.not_after.date(),
         ]));
         list.push(describe(entry));
-        Ok(())
+        Ok::<_, Error>(())
     })?;
     Ok(Report::new(table(&rows), json!({ "certificates": list })))
 }
@@ -159,24 +205,43 @@ fn show(pki: &Pki, uuid: &str) -> Result<Report, Error> {
             entry.not_after.date()
         ));
     }
-    if let Some(der) = entries.first().and_then(|entry| entry.certificate.as_deref()) {
+    if let Some(der) = entries
+        .first()
+        .and_then(|entry| entry.certificate.as_deref())
+    {
         text.push_str(&certificate::to_pem(der));
     }
     let list: Vec<Value> = entries.iter().map(describe).collect();
-    Ok(Report::new(text, json!({ "device": device, "certificates": list })))
+    Ok(Report::new(
+        text,
+        json!({ "device": device, "certificates": list }),
+    ))
 }
 
 fn allow_reissue(pki: &Pki, arguments: &AllowReissue) -> Result<Report, Error> {
     let profile = pki.profile(&arguments.profile)?;
     let Some(namespace) = profile.namespace() else {
-        let message = format!("profile `{}` is not unique: it needs no permit", profile.name());
-        return Err(Error::Usage { message, hint: None });
+        let message = format!(
+            "profile `{}` is not unique: it needs no permit",
+            profile.name()
+        );
+        return Err(Error::Usage {
+            message,
+            hint: None,
+        });
     };
     let Some(within) = Period::parse(&arguments.within) else {
-        let message = format!("`--within` is `{}`, wanted is a number and one of y, d, h, m, s", arguments.within.escape_debug());
+        let message = format!(
+            "`--within` is `{}`, wanted is a number and one of y, d, h, m, s",
+            arguments.within.escape_debug()
+        );
         return Err(Error::usage(message, "for example `--within 24h`"));
     };
-    let by = arguments.by.clone().or_else(|| std::env::var("USER").ok()).unwrap_or_else(|| "unknown".to_owned());
+    let by = arguments
+        .by
+        .clone()
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "unknown".to_owned());
     let device = arguments.uuid.to_ascii_lowercase();
     let now = Timestamp::now();
     let expires = within.after(now);
@@ -187,7 +252,9 @@ fn allow_reissue(pki: &Pki, arguments: &AllowReissue) -> Result<Report, Error> {
     group.commit()?;
     writer.finish(now)?;
     let json = json!({ "device": device, "allowed_by": by, "expires": expires.to_string() });
-    let note = format!("device {device} may get one certificate for another key until {expires}, allowed by {by}");
+    let note = format!(
+        "device {device} may get one certificate for another key until {expires}, allowed by {by}"
+    );
     Ok(Report::done(note, json)
         .note("the old certificate is superseded when the new one is recorded; a gateway that pinned the old key refuses the new one")
         .after(notes))

@@ -39,7 +39,10 @@ pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Er
             eprint!("{question} Type `{name}` to go on: ");
             let _ = io::stderr().flush();
             let mut line = String::new();
-            io::stdin().lock().read_line(&mut line).map_err(|error| Error::usage(error.to_string(), "try again"))?;
+            io::stdin()
+                .lock()
+                .read_line(&mut line)
+                .map_err(|error| Error::usage(error.to_string(), "try again"))?;
             line.trim_end().to_owned()
         }
         None => {
@@ -50,8 +53,14 @@ pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Er
     match typed == name {
         true => Ok(()),
         false => {
-            let message = format!("`{}` was given to confirm, wanted is `{name}`; nothing was done", typed.escape_debug());
-            Err(Error::Usage { message, hint: None })
+            let message = format!(
+                "`{}` was given to confirm, wanted is `{name}`; nothing was done",
+                typed.escape_debug()
+            );
+            Err(Error::Usage {
+                message,
+                hint: None,
+            })
         }
     }
 }

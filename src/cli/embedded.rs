@@ -25,7 +25,10 @@ pub fn enter(cli: &Cli) -> Result<(), Error> {
 /// The directory an embedded PKI is built in before it gets its name.
 pub fn staging(pki: &Path) -> Result<PathBuf, Error> {
     let absolute = std::path::absolute(pki).map_err(|error| unusable(pki, &error))?;
-    let name = absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     Ok(absolute.with_file_name(format!(".{name}.init-{}", std::process::id())))
 }
 
@@ -58,7 +61,9 @@ fn home(cli: &Cli) -> Result<Option<PathBuf>, Error> {
 /// An unreadable configuration is reported by the command itself.
 fn configured(pki: &Path) -> Option<PathBuf> {
     let config = Config::load(pki).ok()?;
-    let embedded = config.tokens().any(|token| token.module == ModuleSource::Embedded);
+    let embedded = config
+        .tokens()
+        .any(|token| token.module == ModuleSource::Embedded);
     embedded.then(|| pki.canonicalize().ok()).flatten()
 }
 
@@ -70,12 +75,19 @@ fn enter_home(home: &Path) -> Result<(), Error> {
     if env::var_os(VARIABLE).is_some_and(|set| set == path.as_os_str()) {
         return Ok(());
     }
-    let program = env::current_exe().map_err(|error| unusable(Path::new("/proc/self/exe"), &error))?;
-    let error = Command::new(program).args(env::args_os().skip(1)).env(VARIABLE, &path).exec();
+    let program =
+        env::current_exe().map_err(|error| unusable(Path::new("/proc/self/exe"), &error))?;
+    let error = Command::new(program)
+        .args(env::args_os().skip(1))
+        .env(VARIABLE, &path)
+        .exec();
     Err(unusable(&path, &error))
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {
     let message = format!("`{}` cannot be used: {error}", path.display());
-    Error::usage(message, "the embedded default needs a directory it can write to")
+    Error::usage(
+        message,
+        "the embedded default needs a directory it can write to",
+    )
 }

@@ -24,5 +24,8 @@ pub fn man(directory: &Path) -> Result<Report, Error> {
     std::fs::create_dir_all(directory).map_err(OutputError::at(directory))?;
     clap_mangen::generate_to(Cli::command(), directory).map_err(OutputError::at(directory))?;
     let json = json!({ "directory": directory });
-    Ok(Report::done(format!("man pages are in `{}`", directory.display()), json))
+    Ok(Report::done(
+        format!("man pages are in `{}`", directory.display()),
+        json,
+    ))
 }

@@ -25,7 +25,10 @@ pub fn run(global: &Global, arguments: Init) -> Result<Report, Error> {
     let pki = &global.pki_dir;
     if pki.exists() {
         let message = format!("`{}` exists; it was left as it is", pki.display());
-        return Err(Error::usage(message, "name another directory with `--pki-dir DIR`"));
+        return Err(Error::usage(
+            message,
+            "name another directory with `--pki-dir DIR`",
+        ));
     }
     let staging = Staging::begin(pki)?;
     let report = match &arguments.module {
@@ -41,15 +44,19 @@ type Finished = Box<dyn FnOnce(&Path) -> Report>;
 /// Tokens, root and a first device CA, all in the PKI directory.
 fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> {
     let home = &staging.0;
-    let module = Module::load(pki::module_path(&ModuleSource::Embedded)?)?;
+    let library = pki::module_path(&ModuleSource::Embedded)?;
     make_directory(&home.join("softhsm/tokens"))?;
     embedded::write_configuration(home)?;
+    let module = Module::load(library)?;
     let mut uris = Vec::new();
     for name in ["root", "line"] {
         let label = token_label(&arguments.factory, name)?;
         let (user, so) = (new_pin(home, name)?, new_pin(home, &format!("{name}-so"))?);
-        let info = module.initialise(&label, Target::OnlyUninitialised, OnInitialised::Refuse, &so, &user)?;
-        uris.push(TokenUri::for_token(&info.label, &info.serial, &info.manufacturer, &info.model).to_string());
+        let info = module.initialise(&label, Target::Free, OnInitialised::Refuse, &so, &user)?;
+        uris.push(
+            TokenUri::for_token(&info.label, &info.serial, &info.manufacturer, &info.model)
+                .to_string(),
+        );
     }
     let pins = ["{file: softhsm/root.pin}", "{file: softhsm/line.pin}"];
     write_config(home, arguments, "embedded", &uris, pins)?;
@@ -57,7 +64,9 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
     let common_name = device_ca_name(arguments).to_owned();
     let factory = arguments.factory.clone();
     Ok(Box::new(move |pki| {
-        let conf = authority::embedded::configuration(&pki.canonicalize().unwrap_or_else(|_| pki.to_owned()));
+        let conf = authority::embedded::configuration(
+            &pki.canonicalize().unwrap_or_else(|_| pki.to_owned()),
+        );
         let json = json!({
             "pki_dir": pki, "factory": factory, "softhsm2_conf": conf,
             "root": describe(&root), "device_ca": describe(&device_ca),
@@ -74,23 +83,43 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
 
 /// A configuration that names the tokens and CAs to be made with the factory's own module.
 fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Finished, Error> {
-    let module = fs::canonicalize(module).map_err(|_| crate::token::Error::ModuleNotFound { path: module.to_owned() })?;
-    Module::load(&module)?;
+    Module::load(module)?;
+    let module = fs::canonicalize(module).map_err(OutputError::at(module))?;
     let mut uris = Vec::new();
     for name in ["root", "line"] {
-        uris.push(TokenUri::for_token(&token_label(&arguments.factory, name)?, "", "", "").to_string());
+        uris.push(
+            TokenUri::for_token(token_label(&arguments.factory, name)?.as_str(), "", "", "")
+                .to_string(),
+        );
     }
-    write_config(&staging.0, arguments, &module.display().to_string(), &uris, ["prompt", "prompt"])?;
+    write_config(
+        &staging.0,
+        arguments,
+        &module.display().to_string(),
+        &uris,
+        ["prompt", "prompt"],
+    )?;
     let factory = arguments.factory.clone();
     let common_name = device_ca_name(arguments).to_owned();
     Ok(Box::new(move |pki| {
         let json = json!({ "pki_dir": pki, "factory": factory, "module": module });
-        Report::done(format!("`{}` is the PKI directory of factory `{factory}`; it has no keys yet", pki.display()), json)
-            .note(format!("next: review `{}`, then", pki.join(config::FILE).display()))
-            .note("  factory-ca token init root")
-            .note("  factory-ca token init line")
-            .note("  factory-ca ca create root")
-            .note(format!("  factory-ca ca create line-1 --common-name {common_name}"))
+        Report::done(
+            format!(
+                "`{}` is the PKI directory of factory `{factory}`; it has no keys yet",
+                pki.display()
+            ),
+            json,
+        )
+        .note(format!(
+            "next: review `{}`, then",
+            pki.join(config::FILE).display()
+        ))
+        .note("  factory-ca token init root")
+        .note("  factory-ca token init line")
+        .note("  factory-ca ca create root")
+        .note(format!(
+            "  factory-ca ca create line-1 --common-name {common_name}"
+        ))
     }))
 }
 
@@ -114,7 +143,13 @@ fn create_cas(home: &Path, arguments: &Init) -> Result<(Certificate, Certificate
     Ok((root, device_ca))
 }
 
-fn write_config(home: &Path, arguments: &Init, module: &str, uris: &[String], pins: [&str; 2]) -> Result<(), Error> {
+fn write_config(
+    home: &Path,
+    arguments: &Init,
+    module: &str,
+    uris: &[String],
+    pins: [&str; 2],
+) -> Result<(), Error> {
     make_directory(&home.join("certs"))?;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let text = include_str!("factory-ca.yaml.in")
@@ -137,13 +172,16 @@ fn new_pin(home: &Path, name: &str) -> Result<Pin, Error> {
         return Err(authority::Error::NoEntropy.into());
     }
     let text = Zeroizing::new(hex::encode(random.as_ref()));
-    file::create(&home.join(format!("softhsm/{name}.pin")), text.as_bytes(), Access::Secret)?;
+    file::create(
+        &home.join(format!("softhsm/{name}.pin")),
+        text.as_bytes(),
+        Access::Secret,
+    )?;
     Ok(Pin::new(text, name).map_err(crate::token::Error::from)?)
 }
 
-fn token_label(factory: &str, name: &str) -> Result<String, Error> {
-    let label = format!("{factory}-{name}");
-    Ok(Label::new(&label)?.as_str().to_owned())
+fn token_label(factory: &str, name: &str) -> Result<Label, Error> {
+    Ok(Label::new(&format!("{factory}-{name}"))?)
 }
 
 fn device_ca_name(arguments: &Init) -> &str {
@@ -152,8 +190,12 @@ fn device_ca_name(arguments: &Init) -> &str {
 
 fn fio_warning(common_name: &str) -> String {
     match common_name.starts_with("fio-") {
-        true => format!("the device CA's name `{common_name}` has the form the Foundries backend accepts"),
-        false => format!("the Foundries backend accepts only device CAs named `fio-<user id>`; this one is `{common_name}`"),
+        true => format!(
+            "the device CA's name `{common_name}` has the form the Foundries backend accepts"
+        ),
+        false => format!(
+            "the Foundries backend accepts only device CAs named `fio-<user id>`; this one is `{common_name}`"
+        ),
     }
 }
 
@@ -187,7 +229,9 @@ impl Staging {
         if embedded::configuration_exists(pki) {
             embedded::write_configuration(&pki.canonicalize().map_err(OutputError::at(pki))?)?;
         }
-        Ok(file::sync_directory(file::parent(&std::path::absolute(pki).map_err(OutputError::at(pki))?))?)
+        Ok(file::sync_directory(file::parent(
+            &std::path::absolute(pki).map_err(OutputError::at(pki))?,
+        ))?)
     }
 }
 

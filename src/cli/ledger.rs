@@ -3,12 +3,13 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::clap_args::{ExportFormat, Global, Ledger as Command};
 use super::report::Report;
 use crate::error::{Error, Exit};
-use crate::ledger::Ledger;
+use crate::ledger::export::Format;
+use crate::ledger::{Filter, Ledger};
 use crate::output::file::{self, Access, OutputError};
 
 pub fn run(global: &Global, command: Command) -> Result<Report, Error> {
@@ -22,21 +23,33 @@ pub fn run(global: &Global, command: Command) -> Result<Report, Error> {
 
 fn check(ledger: &Ledger) -> Result<Report, Error> {
     let check = ledger.check()?;
-    let intents: Vec<String> = check.intents.iter().map(|intent| intent.serial.to_string()).collect();
+    let intents: Vec<String> = check
+        .intents_without_result
+        .iter()
+        .map(|intent| intent.serial.to_string())
+        .collect();
     let violations: Vec<String> = check.violations.iter().map(ToString::to_string).collect();
     let counts = check.counts;
+    let mut refused = 0u64;
+    ledger.refusals(|_| {
+        refused += 1;
+        Ok::<_, Error>(())
+    })?;
     let json = json!({
         "clean": violations.is_empty(), "violations": violations, "intents_without_result": intents,
         "reserved": counts.reserved, "issued": counts.issued, "revoked": counts.revoked,
-        "abandoned": counts.abandoned, "refused": check.refusals, "events": check.events,
+        "abandoned": counts.abandoned, "refused": refused, "events": check.events,
     });
     let mut text = format!(
         "issued {}, revoked {}, abandoned {}, reserved {}, refused {}; {} audit events\n",
-        counts.issued, counts.revoked, counts.abandoned, counts.reserved, check.refusals, check.events
+        counts.issued, counts.revoked, counts.abandoned, counts.reserved, refused, check.events
     );
-    for intent in &check.intents {
+    for intent in &check.intents_without_result {
         let device = intent.device.as_deref().unwrap_or("no device");
-        text.push_str(&format!("intent without result: {} ({device})\n", intent.serial));
+        text.push_str(&format!(
+            "intent without result: {} ({device})\n",
+            intent.serial
+        ));
     }
     for violation in &violations {
         text.push_str(&format!("broken: {violation}\n"));
@@ -53,22 +66,24 @@ fn check(ledger: &Ledger) -> Result<Report, Error> {
 }
 
 fn export(ledger: &Ledger, format: ExportFormat, output: &Path) -> Result<Report, Error> {
-    let write = |sink: &mut dyn Write| match format {
-        ExportFormat::Csv => ledger.export_csv(sink),
-        ExportFormat::Ndjson => ledger.export_ndjson(sink),
+    let write = |mut sink: &mut dyn Write| match format {
+        ExportFormat::Csv => ledger.export(Format::Csv, &Filter::default(), &mut sink),
+        ExportFormat::Ndjson => ledger.export(Format::Ndjson, &Filter::default(), &mut sink),
     };
     if output == Path::new("-") {
         let mut sink = BufWriter::new(std::io::stdout().lock());
         write(&mut sink)?;
         sink.flush().map_err(OutputError::at(output))?;
-        return Ok(Report::new("", json!({ "output": "-" })).silent());
+        return Ok(Report::new("", Value::Null));
     }
     if output.exists() {
         return Err(OutputError::Exists(output.to_owned()).into());
     }
     let mut sink = BufWriter::new(file::begin(output, Access::Public)?);
     write(&mut sink)?;
-    let finished = sink.into_inner().map_err(|error| OutputError::Write(output.to_owned(), error.into_error()))?;
+    let finished = sink
+        .into_inner()
+        .map_err(|error| OutputError::Write(output.to_owned(), error.into_error()))?;
     file::finish(finished, output)?;
     let note = format!("the ledger's entries are in `{}`", output.display());
     Ok(Report::done(note, json!({ "output": output })))
@@ -76,6 +91,9 @@ fn export(ledger: &Ledger, format: ExportFormat, output: &Path) -> Result<Report
 
 fn backup(ledger: &Ledger, file: &Path) -> Result<Report, Error> {
     ledger.backup(file)?;
-    let note = format!("`{}` is a copy of the ledger that stands for itself", file.display());
+    let note = format!(
+        "`{}` is a copy of the ledger that stands for itself",
+        file.display()
+    );
     Ok(Report::done(note, json!({ "file": file })))
 }

@@ -73,7 +73,10 @@ fn open(global: &Global) -> Result<Pki, Error> {
     }
     for given in &global.pin_fd {
         let fd = given.value.parse().map_err(|_| {
-            let message = format!("`--pin-fd {}={}` names no file descriptor", given.token, given.value);
+            let message = format!(
+                "`--pin-fd {}={}` names no file descriptor",
+                given.token, given.value
+            );
             Error::usage(message, "give a number, as in `--pin-fd line=3 3<pin`")
         })?;
         pki.override_pin(&given.token, PinSource::Fd(fd))?;

@@ -31,7 +31,10 @@ fn list(global: &Global) -> Result<Report, Error> {
     let pki = pki(global)?;
     let names = match &pki {
         Some(pki) => pki.profiles(),
-        None => SHIPPED.iter().map(|(name, _)| ((*name).to_owned(), false)).collect(),
+        None => SHIPPED
+            .iter()
+            .map(|(name, _)| ((*name).to_owned(), false))
+            .collect(),
     };
     let mut rows = vec![row(["NAME", "KIND", "KEYS", "VALID FOR", "FROM"])];
     let mut list = Vec::new();
@@ -45,8 +48,18 @@ fn list(global: &Global) -> Result<Report, Error> {
             Kind::Ca => "ca",
             Kind::Leaf => "leaf",
         };
-        let from = if overridden { "PKI directory" } else { "shipped" };
-        rows.push(row([&name, kind, &profile.keys_wanted(), &profile.period().to_string(), from]));
+        let from = if overridden {
+            "PKI directory"
+        } else {
+            "shipped"
+        };
+        rows.push(row([
+            &name,
+            kind,
+            &profile.keys_wanted(),
+            &profile.period().to_string(),
+            from,
+        ]));
         list.push(json!({
             "name": name, "kind": kind, "keys": profile.keys_wanted(), "period": profile.period().to_string(),
             "from": from, "namespace": profile.namespace(),
@@ -62,7 +75,9 @@ fn show(global: &Global, name: &str) -> Result<Report, Error> {
         Err(_) => {
             shipped(name)?;
             let known = SHIPPED.iter().find(|(known, _)| *known == name);
-            known.map(|(_, text)| (*text).to_owned()).unwrap_or_default()
+            known
+                .map(|(_, text)| (*text).to_owned())
+                .unwrap_or_default()
         }
     };
     let json = json!({ "name": name, "yaml": text });
@@ -70,17 +85,32 @@ fn show(global: &Global, name: &str) -> Result<Report, Error> {
 }
 
 fn check(file: &Path) -> Result<Report, Error> {
-    let text = std::fs::read_to_string(file).map_err(|error| authority::Error::File(file.to_owned(), error))?;
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| authority::Error::File(file.to_owned(), error))?;
     let name = file.display().to_string();
-    let profile = Profile::from_yaml(&text).map_err(|source| authority::Error::Profile { name, source })?;
+    let profile =
+        Profile::from_yaml(&text).map_err(|source| authority::Error::Profile { name, source })?;
     let json = json!({ "name": profile.name(), "sound": true });
-    let note = format!("profile `{}` in `{}` is sound", profile.name(), file.display());
+    let note = format!(
+        "profile `{}` in `{}` is sound",
+        profile.name(),
+        file.display()
+    );
     Ok(Report::done(note, json))
 }
 
 fn shipped(name: &str) -> Result<Profile, Error> {
-    let found: Vec<String> = SHIPPED.iter().map(|(name, _)| format!("`{name}`")).collect();
-    let unknown = || authority::Error::UnknownProfile { name: name.to_owned(), found: found.join(", ") };
+    let found: Vec<String> = SHIPPED
+        .iter()
+        .map(|(name, _)| format!("`{name}`"))
+        .collect();
+    let unknown = || authority::Error::UnknownProfile {
+        name: name.to_owned(),
+        found: found.join(", "),
+    };
     let profile = Profile::shipped(name).ok_or_else(unknown)?;
-    Ok(profile.map_err(|source| authority::Error::Profile { name: name.to_owned(), source })?)
+    Ok(profile.map_err(|source| authority::Error::Profile {
+        name: name.to_owned(),
+        source,
+    })?)
 }

@@ -22,7 +22,12 @@ pub struct Report {
 impl Report {
     /// A report of a command that did what it was asked.
     pub fn new(text: impl Into<String>, json: Value) -> Report {
-        Report { text: text.into(), json, notes: Vec::new(), exit: Exit::Done }
+        Report {
+            text: text.into(),
+            json,
+            notes: Vec::new(),
+            exit: Exit::Done,
+        }
     }
 
     /// A report whose success is one line for people: what, where, next step.
@@ -45,6 +50,8 @@ impl Report {
     /// Prints the report; a reader that has gone away is no error.
     pub fn print(self, json: bool) -> ExitCode {
         let text = match json {
+            // The data went to stdout already.
+            true if self.json.is_null() => String::new(),
             true => format!("{:#}\n", self.json),
             false => self.text,
         };
@@ -70,7 +77,9 @@ pub fn print_error(error: &Error, json: bool) -> ExitCode {
         );
     } else {
         eprintln!("error: {}", lines.remove(0));
-        lines.iter().for_each(|line| eprintln!("  Caused by: {line}"));
+        lines
+            .iter()
+            .for_each(|line| eprintln!("  Caused by: {line}"));
         if let Some(hint) = explanation.hint {
             eprintln!("hint: {hint}");
         }

@@ -11,11 +11,13 @@ use crate::authority::{Pki, pki};
 use crate::config::TokenConfig;
 use crate::error::Error;
 use crate::hex;
-use crate::token::{KeyObject, Label, Module, OnInitialised, Pin, PinError, PinSource, Target, TokenInfo};
+use crate::token::{KeyObject, Label, Module, OnInitialised, Pin, PinSource, Target, TokenInfo};
 
 pub fn run(global: &Global, command: Token) -> Result<Report, Error> {
     match command {
-        Token::List { module: Some(module) } => list(&[Module::load(module)?]),
+        Token::List {
+            module: Some(module),
+        } => list(&[Module::load(module)?]),
         Token::List { module: None } => list(&configured_modules(&super::open(global)?)?),
         Token::Init(arguments) => init(global, &arguments),
         Token::Show { name } => show(global, &name),
@@ -32,12 +34,26 @@ fn configured_modules(pki: &Pki) -> Result<Vec<Module>, Error> {
 }
 
 fn list(modules: &[Module]) -> Result<Report, Error> {
-    let mut rows = vec![row(["LABEL", "SERIAL", "MANUFACTURER", "MODEL", "STATE", "MODULE"])];
+    let mut rows = vec![row([
+        "LABEL",
+        "SERIAL",
+        "MANUFACTURER",
+        "MODEL",
+        "STATE",
+        "MODULE",
+    ])];
     let mut list = Vec::new();
     for module in modules {
         for info in module.tokens()? {
             let name = module.name();
-            rows.push(row([&info.label, &info.serial, &info.manufacturer, &info.model, state(&info), &name]));
+            rows.push(row([
+                &info.label,
+                &info.serial,
+                &info.manufacturer,
+                &info.model,
+                state(&info),
+                &name,
+            ]));
             list.push(describe(&info, module));
         }
     }
@@ -57,12 +73,19 @@ fn init(global: &Global, arguments: &TokenInit) -> Result<Report, Error> {
         }
         false => OnInitialised::Refuse,
     };
-    let target = arguments.serial.as_deref().or(token.uri.serial()).map_or(Target::Free, Target::Serial);
+    let target = arguments
+        .serial
+        .as_deref()
+        .or(token.uri.serial())
+        .map_or(Target::Free, Target::Serial);
     let so_pin = so_pin(arguments, token)?;
     let user_pin = pin(&token.pin, &token.name)?;
     let info = module.initialise(&label, target, on_initialised, &so_pin, &user_pin)?;
-    let note = format!("token `{}` is initialised, serial {}", info.label, info.serial);
-    let uri = module.find(&token.uri)?.uri();
+    let note = format!(
+        "token `{}` is initialised, serial {}",
+        info.label, info.serial
+    );
+    let uri = info.uri();
     Ok(Report::done(note, describe(&info, &module))
         .note(format!("its full URI, to tell it from any other: {uri}"))
         .note("next: factory-ca ca create NAME"))
@@ -78,7 +101,9 @@ fn so_pin(arguments: &TokenInit, token: &TokenConfig) -> Result<Pin, Error> {
 }
 
 fn pin(source: &PinSource, name: &str) -> Result<Pin, Error> {
-    let read = source.read(name, &Terminal).map_err(crate::token::Error::from)?;
+    let read = source
+        .read(name, &Terminal)
+        .map_err(crate::token::Error::from)?;
     read.ok_or_else(|| {
         Error::usage(
             "a token cannot be initialised through its PIN pad with this tool",
@@ -104,7 +129,16 @@ fn show(global: &Global, name: &str) -> Result<Report, Error> {
         keys.len()
     );
     for key in &keys {
-        text.push_str(&format!("  {key}\n"));
+        let class = format!("{} key", key.class);
+        let kind = key
+            .kind
+            .map(|kind| kind.to_string())
+            .unwrap_or_else(|| "unknown kind".to_owned());
+        let id = hex::encode(&key.id);
+        text.push_str(&format!(
+            "  {class:11}  `{}` id {id}, {kind}: {}\n",
+            key.label, key.attributes
+        ));
     }
     let mut json = describe(info, &module);
     json["keys"] = keys.iter().map(describe_key).collect();
@@ -113,10 +147,20 @@ fn show(global: &Global, name: &str) -> Result<Report, Error> {
 
 fn state(info: &TokenInfo) -> &'static str {
     match info {
-        TokenInfo { initialised: false, .. } => "uninitialised",
-        TokenInfo { pin_locked: true, .. } => "PIN locked",
-        TokenInfo { pin_final_try: true, .. } => "one PIN try left",
-        TokenInfo { user_pin_initialised: false, .. } => "no user PIN",
+        TokenInfo {
+            initialised: false, ..
+        } => "uninitialised",
+        TokenInfo {
+            pin_locked: true, ..
+        } => "PIN locked",
+        TokenInfo {
+            pin_final_try: true,
+            ..
+        } => "one PIN try left",
+        TokenInfo {
+            user_pin_initialised: false,
+            ..
+        } => "no user PIN",
         _ => "ready",
     }
 }
@@ -131,6 +175,6 @@ fn describe(info: &TokenInfo, module: &Module) -> Value {
 fn describe_key(key: &KeyObject) -> Value {
     json!({
         "label": key.label, "id": hex::encode(&key.id), "class": key.class.to_string(),
-        "kind": key.kind.map(|kind| kind.to_string()), "attributes": key.attributes.as_ref().map(ToString::to_string),
+        "kind": key.kind.map(|kind| kind.to_string()), "attributes": key.attributes,
     })
 }

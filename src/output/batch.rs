@@ -65,7 +65,10 @@ impl BatchOutput {
     pub fn write(&mut self, deliveries: &[Delivery<'_>]) -> Vec<Result<(), OutputError>> {
         match self {
             BatchOutput::Directories(directories) => directories.write(deliveries),
-            BatchOutput::Bundle(bundle) => deliveries.iter().map(|delivery| bundle.write(delivery)).collect(),
+            BatchOutput::Bundle(bundle) => deliveries
+                .iter()
+                .map(|delivery| bundle.write(delivery))
+                .collect(),
         }
     }
 
@@ -82,13 +85,21 @@ impl Directories {
     /// Opens or creates the output directory.
     ///
     /// It stays locked while the batch runs: two batches cannot write into one directory at the same time.
-    pub fn open(directory: &Path, ca: &Certificate, root: &Certificate) -> Result<Directories, OutputError> {
+    pub fn open(
+        directory: &Path,
+        ca: &Certificate,
+        root: &Certificate,
+    ) -> Result<Directories, OutputError> {
         fs::create_dir_all(directory).map_err(OutputError::at(directory))?;
         let handle = File::open(directory).map_err(OutputError::at(directory))?;
         match handle.try_lock() {
             Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Err(OutputError::Busy(directory.to_owned())),
-            Err(fs::TryLockError::Error(error)) => return Err(OutputError::Write(directory.to_owned(), error)),
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(OutputError::Busy(directory.to_owned()));
+            }
+            Err(fs::TryLockError::Error(error)) => {
+                return Err(OutputError::Write(directory.to_owned(), error));
+            }
         }
         Ok(Directories {
             directory: directory.to_owned(),
@@ -119,7 +130,12 @@ impl Directories {
             self.sync()
         });
         if let Err(error) = named {
-            let shared = |_| Err(OutputError::Write(self.directory.clone(), io::Error::other(error.to_string())));
+            let shared = |_| {
+                Err(OutputError::Write(
+                    self.directory.clone(),
+                    io::Error::other(error.to_string()),
+                ))
+            };
             return results.into_iter().map(shared).collect();
         }
         results
@@ -144,7 +160,11 @@ impl Directories {
         }
         let leaf = certificate::to_pem(delivery.certificate);
         let chained = format!("{leaf}{}", self.ca);
-        let files = [("client.pem", &leaf), ("client.chained", &chained), ("root.crt", &self.root)];
+        let files = [
+            ("client.pem", &leaf),
+            ("client.chained", &chained),
+            ("root.crt", &self.root),
+        ];
         let mut missing = Vec::new();
         for (name, text) in files {
             let path = directory.join(name);
@@ -161,7 +181,8 @@ impl Directories {
     }
 
     fn sync(&self) -> Result<(), OutputError> {
-        rustix::fs::syncfs(&self.handle).map_err(|error| OutputError::Write(self.directory.clone(), error.into()))
+        rustix::fs::syncfs(&self.handle)
+            .map_err(|error| OutputError::Write(self.directory.clone(), error.into()))
     }
 }
 
@@ -172,7 +193,11 @@ impl Bundle {
             return Err(OutputError::Exists(path.to_owned()));
         }
         let file = file::begin(path, Access::Public)?;
-        Ok(Bundle { path: path.to_owned(), format, file: BufWriter::new(file) })
+        Ok(Bundle {
+            path: path.to_owned(),
+            format,
+            file: BufWriter::new(file),
+        })
     }
 
     fn write(&mut self, delivery: &Delivery<'_>) -> Result<(), OutputError> {
@@ -189,11 +214,16 @@ impl Bundle {
                 format!("{line}\n")
             }
         };
-        self.file.write_all(text.as_bytes()).map_err(OutputError::at(&self.path))
+        self.file
+            .write_all(text.as_bytes())
+            .map_err(OutputError::at(&self.path))
     }
 
     fn finish(self) -> Result<(), OutputError> {
-        let file = self.file.into_inner().map_err(|error| OutputError::Write(self.path.clone(), error.into_error()))?;
+        let file = self
+            .file
+            .into_inner()
+            .map_err(|error| OutputError::Write(self.path.clone(), error.into_error()))?;
         file::finish(file, &self.path)
     }
 }

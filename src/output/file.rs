@@ -59,7 +59,9 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<Written, O
     let mut file = begin(path, access)?;
     file.write_all(contents).map_err(OutputError::at(path))?;
     match finish(file, path) {
-        Err(OutputError::Exists(_)) => compare(path, contents)?.ok_or(OutputError::Exists(path.to_owned())),
+        Err(OutputError::Exists(_)) => {
+            compare(path, contents)?.ok_or(OutputError::Exists(path.to_owned()))
+        }
         other => other.map(|()| Written::New),
     }
 }
@@ -80,10 +82,11 @@ pub fn begin(path: &Path, access: Access) -> Result<NamedTempFile, OutputError> 
 /// Syncs the file and gives it its name; [`OutputError::Exists`] if the name is taken.
 pub fn finish(file: NamedTempFile, path: &Path) -> Result<(), OutputError> {
     file.as_file().sync_all().map_err(OutputError::at(path))?;
-    file.persist_noclobber(path).map_err(|error| match error.error.kind() {
-        io::ErrorKind::AlreadyExists => OutputError::Exists(path.to_owned()),
-        _ => OutputError::Write(path.to_owned(), error.error),
-    })?;
+    file.persist_noclobber(path)
+        .map_err(|error| match error.error.kind() {
+            io::ErrorKind::AlreadyExists => OutputError::Exists(path.to_owned()),
+            _ => OutputError::Write(path.to_owned(), error.error),
+        })?;
     sync_directory(parent(path))
 }
 
@@ -121,8 +124,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("root.crt");
         assert_eq!(create(&path, b"one", Access::Public).unwrap(), Written::New);
-        assert_eq!(create(&path, b"one", Access::Public).unwrap(), Written::Same);
-        assert!(matches!(create(&path, b"two", Access::Public), Err(OutputError::Exists(_))));
+        assert_eq!(
+            create(&path, b"one", Access::Public).unwrap(),
+            Written::Same
+        );
+        assert!(matches!(
+            create(&path, b"two", Access::Public),
+            Err(OutputError::Exists(_))
+        ));
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
@@ -132,7 +141,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("pin");
         create(&path, b"1234", Access::Secret).unwrap();
-        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
     }
 
     #[test]

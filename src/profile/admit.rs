@@ -91,7 +91,14 @@ impl Profile {
         let subject = self.ca_subject(naming)?;
         let (not_before, not_after) = self.validity(issuer, now)?;
         let key = key.clone();
-        Ok(Request { subject, key, device: None, alternative_names: Vec::new(), not_before, not_after })
+        Ok(Request {
+            subject,
+            key,
+            device: None,
+            alternative_names: Vec::new(),
+            not_before,
+            not_after,
+        })
     }
 
     /// Whether [`Profile::admit_ca`] would admit a key on this curve: asked before the key is made.
@@ -136,7 +143,12 @@ impl Profile {
     fn admit_kind(&self, kind: KeyKind) -> Result<(), Refusal> {
         match self.admits(kind) {
             true => Ok(()),
-            false => Err(Refusal::new("key-kind", "the key", kind.to_string(), self.keys_wanted())),
+            false => Err(Refusal::new(
+                "key-kind",
+                "the key",
+                kind.to_string(),
+                self.keys_wanted(),
+            )),
         }
     }
 
@@ -145,8 +157,14 @@ impl Profile {
         for rule in &self.subject {
             pairs.push((rule.kind(), ca_value(rule, naming)?));
         }
-        Name::from_pairs(&pairs)
-            .map_err(|_| Refusal::new("subject-characters", "the CA's name", "not writable as a name", "plain text"))
+        Name::from_pairs(&pairs).map_err(|_| {
+            Refusal::new(
+                "subject-characters",
+                "the CA's name",
+                "not writable as a name",
+                "plain text",
+            )
+        })
     }
 
     fn admit_extensions(&self, extensions: &[Extension]) -> Result<(), Refusal> {

@@ -37,6 +37,30 @@ pub struct KeyAttributes {
     pub always_authenticate: Option<bool>,
 }
 
+impl std::fmt::Display for KeyAttributes {
+    /// Names what the key is and may do: `sensitive, not extractable, …, sign`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = [
+            (self.sensitive == Some(true), "sensitive"),
+            (self.sensitive == Some(false), "NOT sensitive"),
+            (self.extractable == Some(false), "not extractable"),
+            (self.extractable == Some(true), "EXTRACTABLE"),
+            (self.always_sensitive == Some(true), "always sensitive"),
+            (self.never_extractable == Some(true), "never extractable"),
+            (self.local == Some(true), "local"),
+            (self.sign == Some(true), "sign"),
+            (self.verify == Some(true), "verify"),
+            (self.sign_recover == Some(true), "sign recover"),
+            (self.decrypt == Some(true), "decrypt"),
+            (self.unwrap == Some(true), "unwrap"),
+            (self.derive == Some(true), "derive"),
+        ];
+        let named = words.iter().filter(|(holds, _)| *holds);
+        let words: Vec<&str> = named.map(|(_, word)| *word).collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
 impl KeyAttributes {
     /// The first thing wrong with a freshly generated private signing key, as it follows "generated key `x`".
     ///

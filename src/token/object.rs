@@ -39,6 +39,15 @@ pub enum KeyClass {
     Public,
 }
 
+impl std::fmt::Display for KeyClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            KeyClass::Private => "private",
+            KeyClass::Public => "public",
+        })
+    }
+}
+
 impl KeyObject {
     /// All keys of a class that fit the query.
     pub(super) fn find(

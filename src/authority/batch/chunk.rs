@@ -52,11 +52,16 @@ pub(super) enum Job {
 impl Chunk {
     pub(super) fn of(paths: Vec<PathBuf>) -> Chunk {
         let item = |path: PathBuf| Item {
-            source: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+            source: path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
             path,
             stage: Stage::Listed,
         };
-        Chunk { items: paths.into_iter().map(item).collect() }
+        Chunk {
+            items: paths.into_iter().map(item).collect(),
+        }
     }
 
     /// Whether any item is in a stage.
@@ -78,6 +83,9 @@ impl Chunk {
             Stage::Done(outcome) => outcome,
             _ => Outcome::Left,
         };
-        self.items.into_iter().map(|item| (item.path, item.source, outcome(item.stage))).collect()
+        self.items
+            .into_iter()
+            .map(|item| (item.path, item.source, outcome(item.stage)))
+            .collect()
     }
 }

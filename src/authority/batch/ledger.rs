@@ -65,15 +65,30 @@ impl Batch<'_> {
     fn step(&self, group: &mut Group<'_>, item: &Item, stage: Stage) -> Result<Stage, Error> {
         Ok(match stage {
             Stage::Prepared(prepared) => {
-                let origin = Origin { source: &item.source, on_live: self.on_live };
-                match self.authority.reserve(group, &prepared, self.profile, origin)? {
+                let origin = Origin {
+                    source: &item.source,
+                    on_live: self.on_live,
+                };
+                match self
+                    .authority
+                    .reserve(group, &prepared, self.profile, origin)?
+                {
                     Reservation::Reserved(entry) => Stage::Reserved(entry, prepared),
-                    Reservation::Repeated(entry) => Stage::Done(Outcome::Repeated(Issued::again(*entry)?)),
-                    Reservation::Refused(Conflict::Busy { mine: true, .. }) => Stage::Done(Outcome::Deferred),
-                    Reservation::Refused(conflict @ Conflict::Busy { .. }) => Stage::Done(Outcome::Failed(conflict.into())),
+                    Reservation::Repeated(entry) => {
+                        Stage::Done(Outcome::Repeated(Issued::again(*entry)?))
+                    }
+                    Reservation::Refused(Conflict::Busy { mine: true, .. }) => {
+                        Stage::Done(Outcome::Deferred)
+                    }
+                    Reservation::Refused(conflict @ Conflict::Busy { .. }) => {
+                        Stage::Done(Outcome::Failed(conflict.into()))
+                    }
                     Reservation::Refused(conflict) => {
                         let rule = conflict.rule();
-                        Stage::Done(Outcome::Refused { rule, error: conflict.into() })
+                        Stage::Done(Outcome::Refused {
+                            rule,
+                            error: conflict.into(),
+                        })
                     }
                 }
             }
@@ -90,7 +105,12 @@ impl Batch<'_> {
         })
     }
 
-    fn refuse(&self, group: &mut Group<'_>, item: &Item, error: Error) -> Result<Stage, ledger::Error> {
+    fn refuse(
+        &self,
+        group: &mut Group<'_>,
+        item: &Item,
+        error: Error,
+    ) -> Result<Stage, ledger::Error> {
         let rule = error.rule().unwrap_or("refused");
         group.refuse(&Refused {
             source: &item.source,

@@ -91,7 +91,9 @@ impl Batch<'_> {
         let deferred = self.pass(sources, output, report)?;
         match deferred.is_empty() {
             true => Ok(()),
-            false => self.pass(&mut deferred.into_iter(), output, report).map(|_| ()),
+            false => self
+                .pass(&mut deferred.into_iter(), output, report)
+                .map(|_| ()),
         }
     }
 
@@ -101,7 +103,11 @@ impl Batch<'_> {
         output: &mut BatchOutput,
         report: &mut dyn FnMut(Item<'_>),
     ) -> Result<Vec<PathBuf>, Error> {
-        let halt = Halt { interrupt: self.interrupt, stopped: AtomicBool::new(false), cause: Mutex::new(None) };
+        let halt = Halt {
+            interrupt: self.interrupt,
+            stopped: AtomicBool::new(false),
+            cause: Mutex::new(None),
+        };
         let lines = Lines::new();
         let mut deferred = Vec::new();
         std::thread::scope(|scope| {
@@ -131,7 +137,9 @@ impl Batch<'_> {
         loop {
             let items: Vec<PathBuf> = match halt.is_set() {
                 true => Vec::new(),
-                false => sources.by_ref().take(self.chunk.max(1)).collect(),
+                false => (0..self.chunk.max(1))
+                    .map_while(|_| sources.next())
+                    .collect(),
             };
             if items.is_empty() {
                 break;
@@ -152,7 +160,10 @@ impl Batch<'_> {
         halt: &Halt<'_>,
     ) -> Vec<PathBuf> {
         let mut outcomes: Vec<(PathBuf, String, Outcome)> = chunk.into_outcomes();
-        let deliveries: Vec<Delivery<'_>> = outcomes.iter().filter_map(|(_, _, outcome)| delivery(outcome)).collect();
+        let deliveries: Vec<Delivery<'_>> = outcomes
+            .iter()
+            .filter_map(|(_, _, outcome)| delivery(outcome))
+            .collect();
         let mut results = output.write(&deliveries).into_iter();
         let mut deferred = Vec::new();
         for (path, source, mut outcome) in outcomes.drain(..) {
@@ -163,7 +174,10 @@ impl Batch<'_> {
             }
             match outcome {
                 Outcome::Deferred => deferred.push(path),
-                outcome => report(Item { source: &source, outcome: &outcome }),
+                outcome => report(Item {
+                    source: &source,
+                    outcome: &outcome,
+                }),
             }
         }
         deferred
@@ -287,7 +301,11 @@ impl Lines {
     /// The next finished chunk; `None` when all that were begun are finished.
     fn finished(&self) -> Option<Chunk> {
         loop {
-            if self.open.lock().is_ok_and(|open| open.begun == Some(open.finished)) {
+            if self
+                .open
+                .lock()
+                .is_ok_and(|open| open.begun == Some(open.finished))
+            {
                 return None;
             }
             if let Ok(Job::Keep(chunk)) = self.output.1.recv() {

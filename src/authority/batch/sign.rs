@@ -14,14 +14,18 @@ impl Batch<'_> {
 
     fn sign_chunk(&self, chunk: &mut Chunk, halt: &Halt<'_>) {
         chunk.advance(|_, stage| match stage {
-            Stage::Reserved(entry, _) if halt.has_failed() => Stage::Unsigned(entry, Error::NotReleased),
-            Stage::Reserved(entry, prepared) => match self.authority.issuer().sign_only(prepared.linted()) {
-                Ok(signature) => Stage::Signed(entry, prepared, signature),
-                Err(error) => {
-                    halt.fail(error);
-                    Stage::Unsigned(entry, Error::NotReleased)
+            Stage::Reserved(entry, _) if halt.has_failed() => {
+                Stage::Unsigned(entry, Error::NotReleased)
+            }
+            Stage::Reserved(entry, prepared) => {
+                match self.authority.issuer().sign_only(prepared.linted()) {
+                    Ok(signature) => Stage::Signed(entry, prepared, signature),
+                    Err(error) => {
+                        halt.fail(error);
+                        Stage::Unsigned(entry, Error::NotReleased)
+                    }
                 }
-            },
+            }
             other => other,
         });
     }

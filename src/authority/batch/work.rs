@@ -41,7 +41,11 @@ impl Batch<'_> {
         });
     }
 
-    fn prepare_one(&self, path: &Path, now: Timestamp) -> Result<crate::authority::Prepared, Error> {
+    fn prepare_one(
+        &self,
+        path: &Path,
+        now: Timestamp,
+    ) -> Result<crate::authority::Prepared, Error> {
         let csr = Csr::from_bytes(&read(path)?)?;
         self.authority.prepare(&csr, self.profile, now)
     }
@@ -50,7 +54,11 @@ impl Batch<'_> {
     fn verify(&self, chunk: &mut Chunk, halt: &Halt<'_>) {
         chunk.advance(|_, stage| match stage {
             Stage::Signed(entry, prepared, signature) => {
-                match self.authority.issuer().finish(prepared.linted(), &signature) {
+                match self
+                    .authority
+                    .issuer()
+                    .finish(prepared.linted(), &signature)
+                {
                     Ok(certificate) => Stage::Verified(entry, prepared, certificate),
                     Err(error) => {
                         halt.fail(error);
@@ -69,7 +77,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::with_capacity(1024);
     let limit = MAX_BYTES as u64 + 1;
-    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     match bytes.len() {
         found if found > MAX_BYTES => Err(CsrError::TooLarge { found }.into()),
         _ => Ok(bytes),
