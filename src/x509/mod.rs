@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod csr;
+pub mod device_key;
 pub mod key;
 pub mod name;
 pub mod pem;
