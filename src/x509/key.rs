@@ -4,16 +4,19 @@
 //! later code cannot hold one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::{digest, signature};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
 
 /// A public key as it stands in a certificate or request, with its exact DER bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
     kind: KeyKind,
+    /// An EC key as the verifier wants it: parsing costs a tenth of a verification.
+    parsed: Option<Arc<signature::ParsedPublicKey>>,
     /// Where the content of the subjectPublicKey BIT STRING starts in `spki`; it always ends where `spki` ends.
     bits_at: usize,
 }
@@ -99,9 +102,14 @@ impl PublicKey {
         let (algorithm, bits) = read_spki(spki)
             .map_err(|_| KeyError::Malformed("not one SubjectPublicKeyInfo in DER"))?;
         let kind = KeyKind::read(&algorithm, bits)?;
+        let parsed = match kind {
+            KeyKind::Ec(curve) => Some(Arc::new(curve.parse_point(bits)?)),
+            _ => None,
+        };
         Ok(PublicKey {
             spki: spki.to_vec(),
             kind,
+            parsed,
             bits_at: spki.len() - bits.len(),
         })
     }
@@ -155,6 +163,14 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), KeyError> {
+        let natural = match self.kind {
+            KeyKind::Ec(curve) => curve.signature_algorithm() == algorithm,
+            _ => false,
+        };
+        if let Some(parsed) = self.parsed.as_ref().filter(|_| natural) {
+            let verified = parsed.verify_sig(message, signature);
+            return verified.map_err(|_| KeyError::SignatureMismatch);
+        }
         let verifier = self
             .verifier(algorithm)
             .ok_or(KeyError::SignatureMismatch)?;
@@ -185,6 +201,14 @@ impl PublicKey {
         })
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &PublicKey) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -288,17 +312,16 @@ impl Curve {
         if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_len() {
             return Err(KeyError::Malformed("an EC point must be uncompressed"));
         }
-        curve.check_point(point)?;
         Ok(curve)
     }
 
-    fn check_point(self, point: &[u8]) -> Result<(), KeyError> {
+    /// Checks that a point is on the curve, and keeps it in the verifier's form.
+    fn parse_point(self, point: &[u8]) -> Result<signature::ParsedPublicKey, KeyError> {
         let algorithm: &'static dyn signature::VerificationAlgorithm = match self {
             Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
             Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
         };
         signature::ParsedPublicKey::new(algorithm, point)
-            .map(|_| ())
             .map_err(|_| KeyError::Malformed("the EC point is not on its curve"))
     }
 }

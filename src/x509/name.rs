@@ -100,12 +100,19 @@ impl fmt::Display for Name {
                 _ => ", ",
             };
             let value = attribute.text.as_deref().unwrap_or("(unreadable)");
-            write!(
-                f,
-                "{separator}{}={}",
-                label(attribute.oid),
-                value.escape_debug()
-            )?;
+            f.write_str(separator)?;
+            match AttributeType::of(attribute.oid) {
+                Some(kind) => f.write_str(kind.short)?,
+                None => attribute.oid.fmt(f)?,
+            }
+            f.write_str("=")?;
+            match value
+                .bytes()
+                .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\')
+            {
+                true => f.write_str(value)?,
+                false => value.escape_debug().fmt(f)?,
+            }
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod work;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -112,14 +113,14 @@ impl Batch<'_> {
         let mut deferred = Vec::new();
         std::thread::scope(|scope| {
             let signers = self.authority.issuer().lanes();
-            scope.spawn(|| self.read(sources, &lines, &halt));
+            spawn(scope, "reader", || self.read(sources, &lines, &halt));
             for _ in 0..processors() {
-                scope.spawn(|| self.work(&lines, &halt));
+                spawn(scope, "worker", || self.work(&lines, &halt));
             }
             for _ in 0..signers {
-                scope.spawn(|| self.sign(&lines, &halt));
+                spawn(scope, "signer", || self.sign(&lines, &halt));
             }
-            scope.spawn(|| self.keep_ledger(&lines, &halt));
+            spawn(scope, "ledger", || self.keep_ledger(&lines, &halt));
             while let Some(chunks) = lines.finished() {
                 deferred.extend(self.deliver(chunks, output, report, &halt));
             }
@@ -182,6 +183,18 @@ impl Batch<'_> {
             }
         }
         deferred
+    }
+}
+
+/// Starts a thread with a name that tools show.
+fn spawn<'scope, 'a>(
+    scope: &'scope Scope<'scope, 'a>,
+    name: &str,
+    run: impl FnOnce() + Send + 'scope,
+) {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    if let Err(error) = builder.spawn_scoped(scope, run) {
+        panic!("{error}");
     }
 }
 
@@ -350,5 +363,5 @@ fn processors() -> usize {
 /// Chunks whose files are synced together.
 const LARGEST_DELIVERY: usize = 32;
 
-/// Bounds memory and the work an interrupt has to wait for, and still gives the ledger large groups.
-const IN_FLIGHT: usize = 64;
+/// Bounds memory (some 15 MB) and the work an interrupt has to wait for, and still gives the ledger large groups.
+const IN_FLIGHT: usize = 128;
