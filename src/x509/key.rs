@@ -9,6 +9,8 @@ use aws_lc_rs::{digest, signature};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
 
+use super::ed25519;
+
 /// A public key as it stands in a certificate or request, with its exact DER bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PublicKey {
@@ -104,7 +106,7 @@ pub enum KeyError {
 impl PublicKey {
     /// Reads one DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) and checks that its key is well-formed.
     ///
-    /// Compressed points, points off the curve and explicit curve parameters are refused; RSA moduli shorter than
+    /// Compressed points, points off the curve, Ed25519 points of small order and explicit curve parameters are refused; RSA moduli shorter than
     /// 1024 bits are [`KeyError::Unsupported`]. Whether the key is strong enough is the profile's business.
     pub fn from_spki_der(spki: &[u8]) -> Result<PublicKey, KeyError> {
         let (algorithm, bits) = read_spki(spki)
@@ -217,6 +219,9 @@ impl KeyKind {
             ED25519 if algorithm.parameters.is_some() || bits.len() != 32 => Err(
                 KeyError::Malformed("an Ed25519 key has 32 octets and no parameters"),
             ),
+            ED25519 if ed25519::has_small_order(bits) => Err(KeyError::Malformed(
+                "an Ed25519 point of small order is nobody's key",
+            )),
             ED25519 => Ok(KeyKind::Ed25519),
             other => Err(KeyError::Unsupported {
                 found: name_of(other),

@@ -5,6 +5,7 @@
 
 pub mod certificate;
 pub mod csr;
+mod ed25519;
 pub mod key;
 pub mod name;
 pub mod pem;

@@ -122,6 +122,33 @@ fn a_signature_of_another_kind_than_the_key_is_refused_by_name() {
     );
 }
 
+#[test]
+fn an_ed25519_key_that_anyone_can_sign_for_is_refused() {
+    let key = Key::new();
+    let mut draft = Draft::proper(&key);
+    draft.algorithm = SignatureAlgorithm::Ed25519.to_der();
+    // R is the neutral point and S is 0: with such a key that fits every message, or one in two, four or eight.
+    let mut signature = [0; 64];
+    signature[0] = 1;
+    for (first, middle, last) in [
+        (0x01, 0x00, 0x00),
+        (0x01, 0x00, 0x80),
+        (0x00, 0x00, 0x00),
+        (0x00, 0x00, 0x80),
+        (0xec, 0xff, 0x7f),
+        (0xed, 0xff, 0x7f),
+        (0xee, 0xff, 0xff),
+    ] {
+        let mut point = [middle; 32];
+        (point[0], point[31]) = (first, last);
+        draft.spki = spki("1.3.101.112", &[], &point);
+        assert_eq!(
+            refusal(&draft.with_signature(&signature)),
+            "the public key is malformed: an Ed25519 point of small order is nobody's key"
+        );
+    }
+}
+
 fn refusal(request: &[u8]) -> String {
     Csr::from_bytes(request).unwrap_err().to_string()
 }
