@@ -22,6 +22,8 @@ pub struct Attribute {
     pub rdn: usize,
     /// The attribute type.
     pub oid: ObjectIdentifier,
+    /// The tag of its value.
+    pub tag: Tag,
     /// Its value as text; `None` when the value is not a UTF8String, PrintableString or IA5String, or when its bytes
     /// do not fit that string type.
     pub text: Option<String>,
@@ -172,6 +174,7 @@ fn read_name(der: &[u8]) -> der::Result<Vec<Attribute>> {
                 attributes.push(Attribute {
                     rdn,
                     oid: pair.oid,
+                    tag: pair.value.tag(),
                     text,
                 });
             }

@@ -18,7 +18,6 @@ mod work;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -113,14 +112,14 @@ impl Batch<'_> {
         let mut deferred = Vec::new();
         std::thread::scope(|scope| {
             let signers = self.authority.issuer().lanes();
-            spawn(scope, "reader", || self.read(sources, &lines, &halt));
+            scope.spawn(|| self.read(sources, &lines, &halt));
             for _ in 0..processors() {
-                spawn(scope, "worker", || self.work(&lines, &halt));
+                scope.spawn(|| self.work(&lines, &halt));
             }
             for _ in 0..signers {
-                spawn(scope, "signer", || self.sign(&lines, &halt));
+                scope.spawn(|| self.sign(&lines, &halt));
             }
-            spawn(scope, "ledger", || self.keep_ledger(&lines, &halt));
+            scope.spawn(|| self.keep_ledger(&lines, &halt));
             while let Some(chunks) = lines.finished() {
                 deferred.extend(self.deliver(chunks, output, report, &halt));
             }
@@ -169,10 +168,10 @@ impl Batch<'_> {
         let mut results = output.write(&deliveries).into_iter();
         let mut deferred = Vec::new();
         for (path, source, mut outcome) in outcomes {
-            if delivery(&outcome).is_some() {
-                if let Some(Err(error)) = results.next() {
-                    outcome = undelivered(outcome, error, halt);
-                }
+            if delivery(&outcome).is_some()
+                && let Some(Err(error)) = results.next()
+            {
+                outcome = undelivered(outcome, error, halt);
             }
             match outcome {
                 Outcome::Deferred => deferred.push(path),
@@ -183,18 +182,6 @@ impl Batch<'_> {
             }
         }
         deferred
-    }
-}
-
-/// Starts a thread with a name that tools show.
-fn spawn<'scope, 'a>(
-    scope: &'scope Scope<'scope, 'a>,
-    name: &str,
-    run: impl FnOnce() + Send + 'scope,
-) {
-    let builder = std::thread::Builder::new().name(name.to_owned());
-    if let Err(error) = builder.spawn_scoped(scope, run) {
-        panic!("{error}");
     }
 }
 
