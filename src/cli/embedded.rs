@@ -9,16 +9,35 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::clap_args::{Cli, Command as Noun};
+use super::clap_args::{Ca, Cli, Command as Noun, Device, Token};
+use super::private_tokens::{self, Use};
 use crate::authority::embedded::{VARIABLE, configuration, configuration_text};
 use crate::config::{Config, ModuleSource};
 use crate::error::Error;
 
-/// Makes sure that SoftHSM2 will find the tokens of the PKI directory in use; may start the program again.
+/// Makes sure that SoftHSM2 will find the tokens this command uses; may start the program again.
 pub fn enter(cli: &Cli) -> Result<(), Error> {
-    match home(cli)? {
-        Some(home) => enter_home(&home),
-        None => Ok(()),
+    let pki = &cli.global.pki_dir;
+    match &cli.command {
+        Noun::Init(init) if init.module.is_none() => start_in(&staging(pki)?),
+        Noun::Bench(bench) if bench.token.is_none() => {
+            start_in(&staging(&bench_place(&bench.dir))?)
+        }
+        command => match (token_use(command), configured(pki)) {
+            (Some(using), Some(pki)) => enter_pki(&pki, using),
+            _ => Ok(()),
+        },
+    }
+}
+
+/// Takes away what was made for this process alone.
+pub fn leave() {
+    let Some(set) = env::var_os(VARIABLE).map(PathBuf::from) else {
+        return;
+    };
+    let home = set.parent().and_then(Path::parent);
+    if let Some(home) = home.filter(|home| is_private(home)) {
+        let _ = private_tokens::remove(home);
     }
 }
 
@@ -51,13 +70,15 @@ pub fn configuration_exists(pki: &Path) -> bool {
     configuration(pki).exists()
 }
 
-/// The PKI directory whose embedded tokens this command may use.
-fn home(cli: &Cli) -> Result<Option<PathBuf>, Error> {
-    match &cli.command {
-        Noun::Init(init) if init.module.is_none() => staging(&cli.global.pki_dir).map(Some),
-        Noun::Bench(bench) if bench.token.is_none() => staging(&bench_place(&bench.dir)).map(Some),
-        Noun::Init(_) | Noun::Completions { .. } | Noun::Man { .. } => Ok(None),
-        _ => Ok(configured(&cli.global.pki_dir)),
+/// How a command uses tokens, if it does.
+fn token_use(command: &Noun) -> Option<Use> {
+    match command {
+        Noun::Token(Token::Init(_)) => Some(Use::MakeTokens),
+        Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
+        Noun::Token(_) | Noun::Device(Device::Issue(_)) | Noun::Batch(_) | Noun::Bench(_) => {
+            Some(Use::Sign)
+        }
+        _ => None,
     }
 }
 
@@ -70,12 +91,40 @@ fn configured(pki: &Path) -> Option<PathBuf> {
     embedded.then(|| pki.canonicalize().ok()).flatten()
 }
 
-fn enter_home(home: &Path) -> Result<(), Error> {
-    let path = configuration(home);
-    if home.exists() {
-        write_configuration(home)?;
+fn enter_pki(pki: &Path, using: Use) -> Result<(), Error> {
+    write_configuration(pki)?;
+    let mine = match using {
+        Use::Sign => private_tokens::place(pki),
+        _ => pki.to_owned(),
+    };
+    if was_started_in(&mine) && mine.exists() {
+        return Ok(());
     }
-    if env::var_os(VARIABLE).is_some_and(|set| set == path.as_os_str()) {
+    let home = private_tokens::prepare(pki, using).map_err(|error| unusable(pki, &error))?;
+    write_configuration(&home)?;
+    start_in(&home)
+}
+
+/// Whether this process started itself again for a home: the variable alone may have been set by a user.
+fn was_started_in(home: &Path) -> bool {
+    let set = env::var_os(VARIABLE).is_some_and(|set| set == configuration(home).as_os_str());
+    set && env::var(STARTED).is_ok_and(|number| number == std::process::id().to_string())
+}
+
+/// A home below `softhsm/run/` with this process's number.
+fn is_private(home: &Path) -> bool {
+    let run = home
+        .parent()
+        .is_some_and(|run| run.ends_with("softhsm/run"));
+    run && home
+        .file_name()
+        .is_some_and(|name| *name == *std::process::id().to_string())
+}
+
+/// Starts the program again with SoftHSM2 pointed to a directory's tokens, unless it is already.
+fn start_in(home: &Path) -> Result<(), Error> {
+    let path = configuration(home);
+    if was_started_in(home) {
         return Ok(());
     }
     let program =
@@ -83,6 +132,7 @@ fn enter_home(home: &Path) -> Result<(), Error> {
     let error = Command::new(program)
         .args(env::args_os().skip(1))
         .env(VARIABLE, &path)
+        .env(STARTED, std::process::id().to_string())
         .exec();
     Err(unusable(&path, &error))
 }
@@ -94,3 +144,6 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
         "the embedded default needs a directory it can write to",
     )
 }
+
+/// Holds the number of the process that started itself again; it stays the same across the new start.
+const STARTED: &str = "FACTORY_CA_STARTED_AS";

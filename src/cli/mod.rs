@@ -16,6 +16,7 @@ mod generate;
 mod help;
 mod init;
 mod ledger;
+mod private_tokens;
 mod profile;
 mod progress;
 mod report;
@@ -43,6 +44,7 @@ pub fn run() -> ExitCode {
     };
     let json = cli.global.json;
     let outcome = embedded::enter(&cli).and_then(|()| dispatch(cli));
+    embedded::leave();
     match outcome {
         Ok(report) => report.print(json),
         Err(error) => report::print_error(&error, json),

@@ -1,5 +1,7 @@
 //! The ledger's thread: every chunk that waits goes into one transaction.
 
+use std::time::Duration;
+
 use super::chunk::{Chunk, Item, Job, Stage};
 use super::{Batch, Halt, Lines, Outcome};
 use crate::authority::{Error, Issued, Origin};
@@ -11,10 +13,15 @@ impl Batch<'_> {
             let mut chunks = vec![first];
             let mut ended = false;
             while chunks.len() < LARGEST_GROUP {
-                match lines.ledger.1.try_recv() {
+                let patience = match chunks.len() < GOOD_GROUP && lines.are_busy() {
+                    true => PATIENCE,
+                    false => Duration::ZERO,
+                };
+                match lines.ledger.1.recv_timeout(patience) {
                     Ok(Job::Keep(chunk)) => chunks.push(chunk),
                     Ok(_) => ended = true,
-                    Err(_) => break,
+                    Err(_) if patience.is_zero() => break,
+                    Err(_) => {}
                 }
             }
             let chunks = self.commit(chunks, halt);
@@ -139,6 +146,12 @@ fn signed_serials(chunks: &[Chunk]) -> Option<String> {
         [first, .., last] => Some(format!("{first} … {last} ({} of them)", serials.len())),
     }
 }
+
+/// Chunks worth a transaction while others still have work: a page that several certificates touch is written once.
+const GOOD_GROUP: usize = 16;
+
+/// How long the ledger waits before it looks again whether the others are still busy.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Chunks of one transaction: up to 2,000 certificates share a sync and the pages they touch, and another process
 /// waits for the lock some 50 ms at most.

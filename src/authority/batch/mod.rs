@@ -282,6 +282,11 @@ impl Lines {
         let _ = self.ledger.0.send(Job::Keep(chunk));
     }
 
+    /// Whether workers or signers have chunks waiting: then nothing is lost while the ledger waits for more.
+    fn are_busy(&self) -> bool {
+        !self.work.1.is_empty() || !self.sign.1.is_empty()
+    }
+
     /// After the ledger: to the signers if something is to be signed, else to the output.
     fn onward(&self, chunk: Chunk) {
         let line = match chunk.wants(|stage| matches!(stage, Stage::Reserved(..))) {
