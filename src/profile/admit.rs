@@ -1,11 +1,9 @@
 //! From a request, or an officer's wish, to what will be certified.
 
-use std::net::IpAddr;
-
-use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::schema::{AlternativeNamesYaml, Nesting, RequestedExtensions, Source};
+use super::alternative_names::SUBJECT_ALT_NAME;
+use super::schema::{Nesting, RequestedExtensions, Source};
 use super::subject::{self, Rule, shown};
 use super::{Kind, Profile, Refusal};
 use crate::timestamp::Timestamp;
@@ -187,42 +185,6 @@ impl Profile {
         Ok(())
     }
 
-    fn admit_alternative_names(
-        &self,
-        extensions: &[Extension],
-    ) -> Result<Vec<AlternativeName>, Refusal> {
-        let Some(allowed) = &self.alternative_names else {
-            return Ok(Vec::new());
-        };
-        let requested = extensions
-            .iter()
-            .find(|extension| extension.oid.to_string() == SUBJECT_ALT_NAME);
-        let names = match requested {
-            Some(extension) => read_alternative_names(&extension.value)?,
-            None => Vec::new(),
-        };
-        if names.is_empty() {
-            return Err(Refusal::new(
-                "san-missing",
-                "the requested subjectAltName",
-                "missing",
-                "at least one dNSName or iPAddress",
-            ));
-        }
-        match names.iter().find(|name| !allowed.allows(name)) {
-            Some(name) => {
-                let wanted = format!("one that the lists of profile `{}` allow", self.name);
-                Err(Refusal::new(
-                    "san-not-allowed",
-                    "a requested alternative name",
-                    name.shown(),
-                    wanted,
-                ))
-            }
-            None => Ok(names),
-        }
-    }
-
     /// CN = first dNSName, left out where it exceeds 64 characters.
     fn subject_from_names(&self, names: &[AlternativeName]) -> Result<Name, Refusal> {
         let first = names.iter().find_map(|name| match name {
@@ -333,24 +295,6 @@ impl<'a> IssuerView<'a> {
     }
 }
 
-impl AlternativeNamesYaml {
-    fn allows(&self, name: &AlternativeName) -> bool {
-        match name {
-            AlternativeName::Ip(address) => self.ip.contains(address),
-            AlternativeName::Dns(name) => self.dns.iter().any(|pattern| dns_matches(pattern, name)),
-        }
-    }
-}
-
-impl AlternativeName {
-    fn shown(&self) -> String {
-        match self {
-            AlternativeName::Dns(name) => shown(name),
-            AlternativeName::Ip(address) => address.to_string(),
-        }
-    }
-}
-
 fn ca_value<'a>(rule: &'a Rule, naming: Naming<'a>) -> Result<&'a str, Refusal> {
     let kind: AttributeType = rule.kind();
     let object = format!("the CA's {}", kind.short);
@@ -381,18 +325,6 @@ fn ca_value<'a>(rule: &'a Rule, naming: Naming<'a>) -> Result<&'a str, Refusal> 
     }
 }
 
-/// A leading `*` stands for exactly one label.
-fn dns_matches(pattern: &str, name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let pattern = pattern.to_ascii_lowercase();
-    match pattern.strip_prefix("*.") {
-        Some(parent) => name
-            .split_once('.')
-            .is_some_and(|(label, rest)| !label.is_empty() && rest == parent),
-        None => name == pattern,
-    }
-}
-
 fn refuse_ca(value: &[u8]) -> Result<(), Refusal> {
     use x509_parser::extensions::BasicConstraints;
     let found = match BasicConstraints::from_der(value) {
@@ -408,78 +340,7 @@ fn refuse_ca(value: &[u8]) -> Result<(), Refusal> {
     ))
 }
 
-fn read_alternative_names(value: &[u8]) -> Result<Vec<AlternativeName>, Refusal> {
-    use x509_parser::extensions::SubjectAlternativeName;
-    let Ok(([], list)) = SubjectAlternativeName::from_der(value) else {
-        let object = "the requested subjectAltName";
-        let wanted = "SEQUENCE OF GeneralName in DER";
-        return Err(Refusal::new("san-kind", object, "unreadable", wanted));
-    };
-    list.general_names
-        .iter()
-        .map(read_alternative_name)
-        .collect()
-}
-
-fn read_alternative_name(name: &GeneralName<'_>) -> Result<AlternativeName, Refusal> {
-    let (object, found, wanted) = match name {
-        GeneralName::DNSName(name) if is_host_name(name) => {
-            return Ok(AlternativeName::Dns((*name).to_owned()));
-        }
-        GeneralName::DNSName(name) => ("a requested dNSName", shown(name), "a host name"),
-        GeneralName::IPAddress(octets) => match address(octets) {
-            Some(address) => return Ok(AlternativeName::Ip(address)),
-            None => (
-                "a requested iPAddress",
-                format!("{} octets long", octets.len()),
-                "4 or 16 octets",
-            ),
-        },
-        other => (
-            "a requested alternative name",
-            kind_of(other),
-            "a dNSName or iPAddress",
-        ),
-    };
-    Err(Refusal::new("san-kind", object, found, wanted))
-}
-
-/// What RFC 5280 section 4.2.1.6 calls a kind of name that no profile takes, with its value where it is text.
-fn kind_of(name: &GeneralName<'_>) -> String {
-    match name {
-        GeneralName::URI(uri) => format!("the uniformResourceIdentifier {}", shown(uri)),
-        GeneralName::RFC822Name(mailbox) => format!("the rfc822Name {}", shown(mailbox)),
-        GeneralName::DirectoryName(_) => "a directoryName".to_owned(),
-        GeneralName::OtherName(kind, _) => format!("an otherName of type {kind}"),
-        GeneralName::RegisteredID(number) => format!("the registeredID {number}"),
-        _ => "of another kind".to_owned(),
-    }
-}
-
-fn address(octets: &[u8]) -> Option<IpAddr> {
-    match octets.len() {
-        4 => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
-        _ => None,
-    }
-}
-
-/// RFC 1123 host names, a leading `*` label allowed.
-pub(super) fn is_host_name(name: &str) -> bool {
-    let labels = name.strip_prefix("*.").unwrap_or(name);
-    let sane = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    name.len() <= 253 && labels.split('.').all(sane)
-}
-
 const BASIC_CONSTRAINTS: &str = "2.5.29.19";
-const SUBJECT_ALT_NAME: &str = "2.5.29.17";
 /// Extensions every profile writes itself: a request may ask for them, its values are not used.
 const LISTED: [&str; 5] = [
     "2.5.29.14",

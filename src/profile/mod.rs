@@ -5,6 +5,7 @@
 //! override in the PKI directory belongs under the officer's control.
 
 mod admit;
+mod alternative_names;
 pub mod lint;
 mod period;
 mod refusal;

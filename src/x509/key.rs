@@ -10,7 +10,14 @@ use aws_lc_rs::{digest, signature};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
 
+mod algorithm;
+mod curve;
+
+pub use algorithm::SignatureAlgorithm;
+pub use curve::Curve;
+
 use super::ed25519;
+use algorithm::{AlgorithmIdentifier, ED25519, name_of};
 
 /// A public key as it stands in a certificate or request, with its exact DER bytes.
 #[derive(Clone)]
@@ -32,32 +39,6 @@ pub enum KeyKind {
     Ed25519,
     /// An RSA key with the bit length of its modulus.
     Rsa(u32),
-}
-
-/// The elliptic curves this tool certifies and signs with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Curve {
-    /// secp256r1, signed with SHA-256.
-    P256,
-    /// secp384r1, signed with SHA-384.
-    P384,
-}
-
-/// A signature algorithm a request may be signed with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignatureAlgorithm {
-    /// ecdsa-with-SHA256 (RFC 5758).
-    EcdsaSha256,
-    /// ecdsa-with-SHA384.
-    EcdsaSha384,
-    /// Ed25519 (RFC 8410).
-    Ed25519,
-    /// sha256WithRSAEncryption (RFC 8017).
-    RsaSha256,
-    /// sha384WithRSAEncryption.
-    RsaSha384,
-    /// sha512WithRSAEncryption.
-    RsaSha512,
 }
 
 /// How a key identifier is made from a key (RFC 5280 section 4.2.1.2, RFC 7093 section 2).
@@ -264,158 +245,11 @@ impl fmt::Display for KeyKind {
     }
 }
 
-impl Curve {
-    /// Octets of one coordinate, and of one half of a raw signature.
-    pub fn coordinate_len(self) -> usize {
-        match self {
-            Curve::P256 => 32,
-            Curve::P384 => 48,
-        }
-    }
-
-    /// The curve's object identifier.
-    pub fn oid(self) -> &'static ObjectIdentifier {
-        match self {
-            Curve::P256 => &SECP256R1,
-            Curve::P384 => &SECP384R1,
-        }
-    }
-
-    /// Hashes a message with the digest this curve signs with: SHA-256 for P-256, SHA-384 for P-384.
-    pub fn digest(self, message: &[u8]) -> digest::Digest {
-        match self {
-            Curve::P256 => digest::digest(&digest::SHA256, message),
-            Curve::P384 => digest::digest(&digest::SHA384, message),
-        }
-    }
-
-    /// The signature algorithm a key on this curve signs with.
-    pub fn signature_algorithm(self) -> SignatureAlgorithm {
-        match self {
-            Curve::P256 => SignatureAlgorithm::EcdsaSha256,
-            Curve::P384 => SignatureAlgorithm::EcdsaSha384,
-        }
-    }
-
-    /// Turns a raw signature r ‖ s, as tokens return it, into the DER ECDSA-Sig-Value (RFC 3279 section 2.2.3).
-    ///
-    /// The only place where that is done. `None` unless both halves have the curve's length.
-    pub fn signature_to_der(self, raw: &[u8]) -> Option<Vec<u8>> {
-        let half = self.coordinate_len();
-        if raw.len() != 2 * half {
-            return None;
-        }
-        let value = EcdsaSigValue {
-            r: UintRef::new(&raw[..half]).ok()?,
-            s: UintRef::new(&raw[half..]).ok()?,
-        };
-        value.to_der().ok()
-    }
-
-    fn read(algorithm: &AlgorithmIdentifier<'_>, point: &[u8]) -> Result<Curve, KeyError> {
-        let named = algorithm
-            .parameters
-            .and_then(|parameters| parameters.decode_as::<ObjectIdentifier>().ok())
-            .ok_or(KeyError::Malformed("an EC key must name its curve"))?;
-        let curve = match named {
-            SECP256R1 => Curve::P256,
-            SECP384R1 => Curve::P384,
-            other => {
-                return Err(KeyError::Unsupported {
-                    found: name_of(other),
-                });
-            }
-        };
-        if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_len() {
-            return Err(KeyError::Malformed("an EC point must be uncompressed"));
-        }
-        Ok(curve)
-    }
-
-    /// Checks that a point is on the curve, and keeps it in the verifier's form.
-    fn parse_point(self, point: &[u8]) -> Result<signature::ParsedPublicKey, KeyError> {
-        let algorithm: &'static dyn signature::VerificationAlgorithm = match self {
-            Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
-            Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
-        };
-        signature::ParsedPublicKey::new(algorithm, point)
-            .map_err(|_| KeyError::Malformed("the EC point is not on its curve"))
-    }
-}
-
-impl fmt::Display for Curve {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Curve::P256 => "P-256",
-            Curve::P384 => "P-384",
-        })
-    }
-}
-
 /// SHA-256 of some bytes.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
     hash
-}
-
-impl SignatureAlgorithm {
-    /// Reads a DER AlgorithmIdentifier; parameters must be absent (ECDSA, Ed25519) or NULL (RSA).
-    pub fn from_der(der: &[u8]) -> Result<SignatureAlgorithm, KeyError> {
-        let identifier = AlgorithmIdentifier::from_der(der)
-            .map_err(|_| KeyError::MalformedSignature("its algorithm is not DER"))?;
-        let (algorithm, null_wanted) = match identifier.oid {
-            ECDSA_WITH_SHA256 => (SignatureAlgorithm::EcdsaSha256, false),
-            ECDSA_WITH_SHA384 => (SignatureAlgorithm::EcdsaSha384, false),
-            ED25519 => (SignatureAlgorithm::Ed25519, false),
-            SHA256_WITH_RSA => (SignatureAlgorithm::RsaSha256, true),
-            SHA384_WITH_RSA => (SignatureAlgorithm::RsaSha384, true),
-            SHA512_WITH_RSA => (SignatureAlgorithm::RsaSha512, true),
-            other => {
-                return Err(KeyError::SignatureAlgorithm {
-                    found: name_of(other),
-                });
-            }
-        };
-        let parameters_fit = match identifier.parameters {
-            None => !null_wanted,
-            Some(parameters) => null_wanted && parameters == AnyRef::NULL,
-        };
-        parameters_fit
-            .then_some(algorithm)
-            .ok_or(KeyError::MalformedSignature(match null_wanted {
-                true => "its algorithm has other parameters than NULL",
-                false => "its algorithm has parameters, wanted are none",
-            }))
-    }
-
-    /// The DER AlgorithmIdentifier, parameters absent for ECDSA (RFC 5758 section 3.2) and Ed25519.
-    pub fn to_der(self) -> Vec<u8> {
-        let (oid, parameters) = match self {
-            SignatureAlgorithm::EcdsaSha256 => (ECDSA_WITH_SHA256, None),
-            SignatureAlgorithm::EcdsaSha384 => (ECDSA_WITH_SHA384, None),
-            SignatureAlgorithm::Ed25519 => (ED25519, None),
-            SignatureAlgorithm::RsaSha256 => (SHA256_WITH_RSA, Some(AnyRef::NULL)),
-            SignatureAlgorithm::RsaSha384 => (SHA384_WITH_RSA, Some(AnyRef::NULL)),
-            SignatureAlgorithm::RsaSha512 => (SHA512_WITH_RSA, Some(AnyRef::NULL)),
-        };
-        AlgorithmIdentifier { oid, parameters }
-            .to_der()
-            .unwrap_or_default()
-    }
-}
-
-impl fmt::Display for SignatureAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SignatureAlgorithm::EcdsaSha256 => "ECDSA with SHA-256",
-            SignatureAlgorithm::EcdsaSha384 => "ECDSA with SHA-384",
-            SignatureAlgorithm::Ed25519 => "Ed25519",
-            SignatureAlgorithm::RsaSha256 => "RSA with SHA-256",
-            SignatureAlgorithm::RsaSha384 => "RSA with SHA-384",
-            SignatureAlgorithm::RsaSha512 => "RSA with SHA-512",
-        })
-    }
 }
 
 fn read_spki(der: &[u8]) -> der::Result<(AlgorithmIdentifier<'_>, &[u8])> {
@@ -446,49 +280,10 @@ fn rsa_bits(algorithm: &AlgorithmIdentifier<'_>, key: &[u8]) -> Result<u32, KeyE
     }
 }
 
-/// What people call an algorithm that is refused.
-fn name_of(oid: ObjectIdentifier) -> String {
-    let dotted = oid.to_string();
-    let name = match dotted.as_str() {
-        "1.2.840.10040.4.1" => "DSA",
-        "1.2.840.10045.3.1.1" => "P-192",
-        "1.2.840.10045.4.1" => "ECDSA with SHA-1",
-        "1.2.840.10045.4.3.1" => "ECDSA with SHA-224",
-        "1.2.840.10045.4.3.4" => "ECDSA with SHA-512",
-        "1.2.840.113549.1.1.2" => "RSA with MD2",
-        "1.2.840.113549.1.1.4" => "RSA with MD5",
-        "1.2.840.113549.1.1.5" => "RSA with SHA-1",
-        "1.2.840.113549.1.1.10" => "RSA-PSS",
-        "1.2.840.113549.1.1.14" => "RSA with SHA-224",
-        "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
-        "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
-        "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
-        "1.3.101.110" => "X25519",
-        "1.3.101.113" => "Ed448",
-        "1.3.132.0.10" => "secp256k1",
-        "1.3.132.0.33" => "P-224",
-        "1.3.132.0.35" => "P-521",
-        _ => return dotted,
-    };
-    name.to_owned()
-}
-
 #[derive(Sequence)]
 struct Spki<'a> {
     algorithm: AlgorithmIdentifier<'a>,
     bits: BitStringRef<'a>,
-}
-
-#[derive(Clone, Copy, Sequence)]
-struct AlgorithmIdentifier<'a> {
-    oid: ObjectIdentifier,
-    parameters: Option<AnyRef<'a>>,
-}
-
-#[derive(Sequence)]
-struct EcdsaSigValue<'a> {
-    r: UintRef<'a>,
-    s: UintRef<'a>,
 }
 
 #[derive(Sequence)]
@@ -498,15 +293,7 @@ struct RsaPublicKey<'a> {
 }
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
-const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
-const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
-const SHA384_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
-const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Alternative names are there where the profile takes them, and each is well-formed.
 
 use super::{Examined, Lint, Outcome, expect, oids};
-use crate::profile::admit::is_host_name;
+use crate::profile::alternative_names::is_host_name;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 
 pub(super) const LINT: Lint = Lint {
