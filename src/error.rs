@@ -42,7 +42,7 @@ pub enum Error {
         /// The request's file.
         file: String,
         /// Why.
-        error: authority::Error,
+        error: Box<authority::Error>,
     },
     /// What was asked for cannot be done like this.
     #[error("{message}")]
@@ -112,7 +112,7 @@ impl Error {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![self.to_string()];
         let mut source = match self {
-            Error::Request { error, .. } => StdError::source(error),
+            Error::Request { error, .. } => StdError::source(error.as_ref()),
             other => StdError::source(other),
         };
         while let Some(cause) = source {

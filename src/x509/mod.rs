@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod csr;
 pub mod device_key;
+mod ed25519;
 pub mod key;
 pub mod name;
 pub mod pem;

@@ -168,10 +168,10 @@ impl Batch<'_> {
         let mut results = output.write(&deliveries).into_iter();
         let mut deferred = Vec::new();
         for (path, source, mut outcome) in outcomes {
-            if delivery(&outcome).is_some() {
-                if let Some(Err(error)) = results.next() {
-                    outcome = undelivered(outcome, error, halt);
-                }
+            if delivery(&outcome).is_some()
+                && let Some(Err(error)) = results.next()
+            {
+                outcome = undelivered(outcome, error, halt);
             }
             match outcome {
                 Outcome::Deferred => deferred.push(path),
@@ -350,5 +350,5 @@ fn processors() -> usize {
 /// Chunks whose files are synced together.
 const LARGEST_DELIVERY: usize = 32;
 
-/// Bounds memory and the work an interrupt has to wait for, and still gives the ledger large groups.
-const IN_FLIGHT: usize = 64;
+/// Bounds memory (some 15 MB) and the work an interrupt has to wait for, and still gives the ledger large groups.
+const IN_FLIGHT: usize = 128;
