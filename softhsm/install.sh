@@ -93,6 +93,8 @@ offers() {
 install_packages() {
     have apt-get || fail "these are missing, and there is no apt-get to install them: $*" \
         "install what your distribution calls them, then run this again"
+    may_be_root || fail "these packages are missing, and there is no sudo to install them: $*" \
+        "as root: apt-get update && apt-get install $*"
     update_packages
     say "installs with apt-get: $*"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >&2 </dev/null
@@ -101,18 +103,14 @@ install_packages() {
 # Package lists are read once per run.
 update_packages() {
     [ -z "${packages_updated:-}" ] || return 0
-    have apt-get || return 0
+    have apt-get && may_be_root || return 0
     say "reads the package lists: apt-get update"
     as_root apt-get update -q >&2 </dev/null
     packages_updated=yes
 }
 
+may_be_root() { [ "$(id -u)" -eq 0 ] || have sudo; }
+
 as_root() {
-    if [ "$(id -u)" -eq 0 ]; then
-        "$@"
-    elif have sudo; then
-        sudo "$@"
-    else
-        fail "this needs root, and there is no sudo: $*" "run it as root once, then run this again"
-    fi
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
