@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Work moves in chunks. The one ledger thread takes every chunk that waits for it into a single transaction, whether
-//! it comes to be reserved or to be recorded: one sync for a group, not for a certificate. At most [`IN_FLIGHT`] chunks
+//! it comes to be reserved or to be recorded: one sync for a group, not for a certificate. At most `IN_FLIGHT` chunks
 //! are under way, so memory does not grow with the batch. One bad request never stops the rest; a token or a ledger
 //! that fails does, and so does an interrupt: what is in flight is finished, and the same command resumes.
 
