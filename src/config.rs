@@ -55,6 +55,8 @@ pub struct AuthorityConfig {
     pub name: String,
     /// Its certificate.
     pub certificate: PathBuf,
+    /// The common name it gets when it is created; `None` is the profile's default, or its name.
+    pub common_name: Option<String>,
     /// The authority that certified it; `None` for a root.
     pub issuer: Option<String>,
     /// The name of the token its key is in.
@@ -365,6 +367,7 @@ impl AuthorityYaml {
             certificate: directory.join(self.certificate),
             token: first.token,
             object: first.object,
+            common_name: self.common_name,
             profile: self.profile.unwrap_or_else(|| profile.to_owned()),
             issuer: self.issuer,
             profiles: self.profiles,
@@ -441,6 +444,7 @@ impl SessionsYaml {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct AuthorityYaml {
     certificate: PathBuf,
+    common_name: Option<String>,
     issuer: Option<String>,
     keys: Vec<KeyYaml>,
     profile: Option<String>,

@@ -110,16 +110,10 @@ impl Error {
 
     /// The text and its causes, one per line.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = vec![self.to_string()];
-        let mut source = match self {
-            Error::Request { error, .. } => StdError::source(error.as_ref()),
-            other => StdError::source(other),
-        };
-        while let Some(cause) = source {
-            lines.push(cause.to_string());
-            source = cause.source();
+        match self {
+            Error::Request { error, .. } => texts(self.to_string(), error.source()),
+            other => texts(self.to_string(), other.source()),
         }
-        lines
     }
 }
 
@@ -196,13 +190,20 @@ fn refusal(profile: &str, file: &str, error: &authority::Error) -> String {
 
 /// An error of the engine with its causes, on one line.
 pub fn on_one_line(error: &authority::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = StdError::source(error);
+    texts(error.to_string(), error.source()).join(": ")
+}
+
+/// An error's text and those of its causes; a cause whose text was said already is left out.
+fn texts(first: String, mut source: Option<&(dyn StdError + 'static)>) -> Vec<String> {
+    let mut lines = vec![first];
     while let Some(cause) = source {
-        text = format!("{text}: {cause}");
+        let text = cause.to_string();
+        if !lines.iter().any(|line| line.contains(&text)) {
+            lines.push(text);
+        }
         source = cause.source();
     }
-    text
+    lines
 }
 
 /// What an error of the engine means for its user.
@@ -317,8 +318,10 @@ fn explain_token(error: &token::Error) -> Explanation {
         KeyNotFound { .. } => usage("key-not-found").hint("run `factory-ca token show NAME`"),
         LabelTaken { .. } | TokenAmbiguous { .. } => usage("token-ambiguous").hint("add `serial=` to the token's URI; run `factory-ca token list`"),
         ModuleNotFound { .. } | NotAModule { .. } => usage("module").hint("name the vendor's PKCS#11 library, for example `/usr/lib/softhsm/libsofthsm2.so`"),
-        NoFreeToken { .. } | TokenNotFound { .. } => usage("token-not-found").hint("run `factory-ca token list`"),
-        PinLocked { .. } => usage("pin-locked").hint("only the security officer can unlock it"),
+        NoFreeToken { .. } => usage("token-not-found").hint("run `factory-ca token list`"),
+        TokenNotFound { .. } => of("token-not-found", Exit::Unavailable)
+            .hint("check that the token is connected, then run `factory-ca token list`"),
+PinLocked { .. } => usage("pin-locked").hint("only the security officer can unlock it"),
         PinRejected { left, .. } => usage("pin-rejected").hint(match left {
             TriesLeft::FinalTry => "one try is left; another wrong PIN locks the token and only the security officer can unlock it",
             TriesLeft::Low => "few tries are left before the token locks",

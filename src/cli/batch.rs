@@ -118,6 +118,7 @@ struct Tally {
     repeated: u64,
     refused: u64,
     failed: u64,
+    undelivered: u64,
     worst: Exit,
     run: String,
     report: Option<BufWriter<File>>,
@@ -140,6 +141,7 @@ impl Tally {
             repeated: 0,
             refused: 0,
             failed: 0,
+            undelivered: 0,
             worst: Exit::Done,
             run: run.to_owned(),
             report,
@@ -170,7 +172,7 @@ impl Tally {
                 );
             }
             Outcome::Undelivered(_, error) => {
-                self.failed += 1;
+                self.undelivered += 1;
                 self.tell(
                     item.source,
                     error.to_string(),
@@ -180,7 +182,8 @@ impl Tally {
             }
             Outcome::Deferred | Outcome::Left => return,
         }
-        self.progress.step(self.refused + self.failed);
+        self.progress
+            .step(self.refused + self.failed + self.undelivered);
         self.write_line(&item);
     }
 
@@ -225,7 +228,7 @@ impl Tally {
 
     /// Requests that have no outcome yet.
     fn left(&self) -> u64 {
-        let answered = self.issued + self.repeated + self.refused + self.failed;
+        let answered = self.issued + self.repeated + self.refused + self.failed + self.undelivered;
         self.total.saturating_sub(answered)
     }
 
@@ -244,7 +247,7 @@ impl Tally {
         self.progress.finish();
         let json = json!({
             "total": self.total, "issued": self.issued, "repeated": self.repeated, "refused": self.refused,
-            "failed": self.failed, "left": left, "interrupted": interrupted, "out": arguments.out, "trouble": self.trouble,
+            "failed": self.failed, "undelivered": self.undelivered, "left": left, "interrupted": interrupted, "out": arguments.out, "trouble": self.trouble,
         });
         let summary = format!(
             "{} issued, {} had a certificate already, {} refused, {} failed, {left} left; certificates are in `{}`",
@@ -259,6 +262,12 @@ impl Tally {
         if interrupted && left > 0 {
             report.exit = Exit::Interrupted;
             return Ok(report.note("interrupted: run the same command again to do the rest"));
+        }
+        if self.undelivered > 0 {
+            report = report.note(format!(
+                "{} have a certificate in the ledger that could not be written: see what is in the way, then run the same command again",
+                self.undelivered
+            ));
         }
         if self.failed > 0 {
             return Ok(report

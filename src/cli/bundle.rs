@@ -43,8 +43,9 @@ pub fn run(global: &Global, command: Bundle) -> Result<Report, Error> {
     let files: Vec<_> = written.iter().map(|(path, _)| path).collect();
     let json = json!({ "directory": directory, "files": files, "device_cas": cas.len() });
     let note = format!(
-        "root.crt (the trust anchor), cas.pem ({} device CAs, for the gateway) and chain.pem are in `{}`",
+        "root.crt (the trust anchor), cas.pem ({} device {}, for the gateway) and chain.pem are in `{}`",
         cas.len(),
+        if cas.len() == 1 { "CA" } else { "CAs" },
         directory.display()
     );
     Ok(Report::done(note, json))

@@ -32,7 +32,8 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
         );
         confirm(&question, &authority.name, arguments.confirm.as_deref())?;
     }
-    let default_name = authority.issuer.as_ref().map(|_| authority.name.clone());
+    let configured = authority.common_name.clone();
+    let default_name = configured.or(authority.issuer.as_ref().map(|_| authority.name.clone()));
     let wish = Wish {
         common_name: arguments.common_name.clone().or(default_name),
         curve: match arguments.key_type {
@@ -72,7 +73,18 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     if authority.issuer.is_some() && !certificate.subject().to_string().contains("CN=fio-") {
         report = report.note("the Foundries backend accepts only device CAs named `fio-<user id>`");
     }
-    Ok(report.note("next: factory-ca bundle export"))
+    Ok(report.note(next(pki)))
+}
+
+/// What is left to do: the CAs that have no certificate yet, roots first.
+fn next(pki: &Pki) -> String {
+    let missing = |authority: &&AuthorityConfig| !authority.certificate.exists();
+    let mut missing: Vec<_> = pki.config().authorities().filter(missing).collect();
+    missing.sort_by_key(|authority| authority.issuer.is_some());
+    match missing.first() {
+        Some(authority) => format!("next: factory-ca ca create {}", authority.name),
+        None => "next: factory-ca bundle export".to_owned(),
+    }
 }
 
 fn list(pki: &Pki) -> Report {

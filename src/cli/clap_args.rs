@@ -178,7 +178,7 @@ pub enum Ca {
 pub struct CaCreate {
     /// Its name in factory-ca.yaml
     pub name: String,
-    /// Its common name (default: the profile's, or its name in factory-ca.yaml)
+    /// Its common name (default: `common-name` in factory-ca.yaml, or its name there)
     #[arg(long, value_name = "CN")]
     pub common_name: Option<String>,
     /// The key's curve

@@ -108,7 +108,11 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
         "repeated": issued.repeated, "certificate": pem,
     });
     let device = issued.device.as_deref().unwrap_or("the server");
-    let how = if issued.repeated { "has had" } else { "has" };
+    let how = if issued.repeated {
+        "already had"
+    } else {
+        "has"
+    };
     let place = if to_stdout {
         "stdout".to_owned()
     } else {

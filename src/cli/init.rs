@@ -78,7 +78,7 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
             .note("its keys are in SoftHSM2 tokens inside the directory: this is for evaluation, not for production")
             .note(fio_warning(&common_name))
             .note(format!("pkcs11-tool sees the tokens after: export {}={}", authority::embedded::VARIABLE, conf.display()))
-            .note("next: factory-ca batch issue DIRECTORY-OF-CSRS --out devices")
+            .note("next: factory-ca device issue FILE.csr -o client.pem, or factory-ca batch issue DIRECTORY --out devices")
     }))
 }
 
@@ -155,6 +155,7 @@ fn write_config(
     let quote = |text: &str| serde_json::Value::from(text).to_string();
     let text = include_str!("factory-ca.yaml.in")
         .replace("@FACTORY@", &quote(&arguments.factory))
+        .replace("@COMMON-NAME@", &quote(device_ca_name(arguments)))
         .replace("@MODULE@", &quote(module))
         .replace("@ROOT-URI@", &quote(&uris[0]))
         .replace("@LINE-URI@", &quote(&uris[1]))

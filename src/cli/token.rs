@@ -65,6 +65,11 @@ fn init(global: &Global, arguments: &TokenInit) -> Result<Report, Error> {
     let token = pki.config().token(&arguments.name)?;
     let module = pki.module(token)?;
     let label = Label::new(token.uri.token().unwrap_or_default())?;
+    if let (false, Ok(found)) = (arguments.erase, pki.find(token)) {
+        let info = found.info();
+        let (token, serial) = (info.label.clone(), info.serial.clone());
+        return Err(crate::token::Error::TokenInitialised { token, serial }.into());
+    }
     let on_initialised = match arguments.erase {
         true => {
             let question = format!("every key in token `{label}` will be lost for ever.");
@@ -88,7 +93,15 @@ fn init(global: &Global, arguments: &TokenInit) -> Result<Report, Error> {
     let uri = info.uri();
     Ok(Report::done(note, describe(&info, &module))
         .note(format!("its full URI, to tell it from any other: {uri}"))
-        .note("next: factory-ca ca create NAME"))
+        .note(next(&pki)))
+}
+
+/// What is left to do: tokens that are not there yet, then the CAs.
+fn next(pki: &Pki) -> String {
+    match pki.config().tokens().find(|token| pki.find(token).is_err()) {
+        Some(token) => format!("next: factory-ca token init {}", token.name),
+        None => "next: factory-ca ca create root".to_owned(),
+    }
 }
 
 fn so_pin(arguments: &TokenInit, token: &TokenConfig) -> Result<Pin, Error> {
