@@ -69,7 +69,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no ledger.
-    #[error("no ledger at `{path}`; `init` creates one")]
+    #[error("no ledger at `{path}`")]
     Missing {
         /// Where it was looked for.
         path: PathBuf,
