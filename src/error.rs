@@ -43,7 +43,7 @@ pub enum Error {
         /// The request's file.
         file: String,
         /// Why.
-        error: authority::Error,
+        error: Box<authority::Error>,
     },
     /// A certificate was issued and recorded, and its file could not be written.
     #[error("certificate {serial} is issued and recorded, but {error}")]
@@ -109,14 +109,12 @@ impl Error {
             Error::Interrupted(_) => {
                 of("interrupted", Exit::Interrupted).hint("run the same command again to resume")
             }
-            Error::Request {
-                profile,
-                error: error @ authority::Error::Refused(_),
-                ..
-            } => explain(error).hint(format!(
-                "run `factory-ca profile show {profile}` to see what it accepts"
-            )),
-            Error::Request { error, .. } => explain(error),
+            Error::Request { profile, error, .. } => match error.as_ref() {
+                refused @ authority::Error::Refused(_) => explain(refused).hint(format!(
+                    "run `factory-ca profile show {profile}` to see what it accepts"
+                )),
+                other => explain(other),
+            },
             Error::Undelivered { error, .. } => explain_output(error)
                 .hint("run the same command again with a file that can be written: it gets the same certificate"),
             Error::Usage { hint, .. } => Explanation {
@@ -129,7 +127,7 @@ impl Error {
     /// The text and its causes, one per line.
     pub fn lines(&self) -> Vec<String> {
         let cause = match self {
-            Error::Request { error, .. } => StdError::source(error),
+            Error::Request { error, .. } => StdError::source(error.as_ref()),
             Error::Undelivered { error, .. } => StdError::source(error),
             other => StdError::source(other),
         };

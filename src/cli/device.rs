@@ -101,7 +101,7 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
         .map_err(|error| Error::Request {
             profile: profile.name().to_owned(),
             file: source.clone(),
-            error,
+            error: Box::new(error),
         })?;
     writer.finish(now)?;
     let mut pem = certificate::to_pem(&issued.certificate);
