@@ -134,7 +134,10 @@ fn each_library_has_its_room() {
     let mut used = BTreeSet::new();
     let mut wrong = Vec::new();
     for (library, rooms) in LIBRARIES {
-        let path = Regex::new(&format!(r"(^|[^:\w]){library}::|\buse {library}\b")).unwrap();
+        let path = Regex::new(&format!(
+            r"(^|[^:\w])(::)?{library}::|\buse (::)?{library}\b"
+        ))
+        .unwrap();
         for source in sources()
             .iter()
             .filter(|source| path.is_match(&source.text))
@@ -152,11 +155,10 @@ fn each_library_has_its_room() {
         }
     }
     assert_eq!(wrong, [""; 0]);
-    assert_eq!(
-        used.len(),
-        EXCEPTIONS.len(),
-        "an exception is not needed any more"
-    );
+    for (file, library, _) in EXCEPTIONS {
+        let needed = used.contains(&(file.to_owned(), library));
+        assert!(needed, "{file} needs no exception for {library}");
+    }
 }
 
 #[test]
@@ -202,7 +204,7 @@ fn sources() -> Vec<Source> {
             } else if name.ends_with(".rs") && !TESTS.contains(&name) {
                 let whole = fs::read_to_string(&path).unwrap();
                 let text = whole
-                    .split("#[cfg(test)]\nmod tests")
+                    .split("#[cfg(test)]\nmod tests {")
                     .next()
                     .unwrap()
                     .to_owned();

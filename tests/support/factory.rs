@@ -14,6 +14,8 @@ use tempfile::TempDir;
 /// A directory that commands run in; the PKI directory is `pki` below it.
 pub struct Factory {
     home: TempDir,
+    /// Where SoftHSM2 is told to keep tokens; nowhere for the embedded default, which knows by itself.
+    softhsm: Option<PathBuf>,
 }
 
 /// How a command ended.
@@ -36,13 +38,36 @@ impl Factory {
     /// A directory without PKI.
     pub fn empty() -> Factory {
         let home = tempfile::tempdir().unwrap();
-        Factory { home }
+        let softhsm = None;
+        Factory { home, softhsm }
     }
 
     /// The embedded PKI of `demo-factory`.
     pub fn demo() -> Factory {
         let factory = Factory::empty();
         factory.run("init --factory demo-factory").succeeds();
+        factory
+    }
+
+    /// The PKI of `demo-factory` on a module of its own, made step by step as an officer would: tokens `root` and
+    /// `line` with PINs from files, then the CAs with keys on this curve.
+    pub fn with_module(key_type: &str) -> Factory {
+        let mut factory = Factory::empty();
+        factory.softhsm = Some(super::softhsm_configuration(factory.home()));
+        let module = super::softhsm_path();
+        let init = format!("init --factory demo-factory --module {}", module.display());
+        factory.run(&init).succeeds();
+        for name in ["root", "line"] {
+            let file = format!("{name}.pin");
+            factory.write_secret(&file, &format!("user-pin-of-{name}\n"));
+            factory.write_secret("so.pin", "so-pin-774411\n");
+            let init = format!("token init {name} --so-pin-file so.pin --pin-file {name}={file}");
+            factory.run(&init).succeeds();
+        }
+        for ca in ["root --confirm root", "line-1"] {
+            let create = format!("ca create {ca} --key-type {key_type} {PIN_FILES}");
+            factory.run(&create).succeeds();
+        }
         factory
     }
 
@@ -95,7 +120,10 @@ impl Factory {
 
     /// Where SoftHSM2 finds the embedded tokens.
     pub fn softhsm_configuration(&self) -> PathBuf {
-        self.path("pki/softhsm/softhsm2.conf")
+        match &self.softhsm {
+            Some(path) => path.clone(),
+            None => self.path("pki/softhsm/softhsm2.conf"),
+        }
     }
 
     /// The program with these arguments, an environment of its own, and nobody at a terminal.
@@ -112,6 +140,9 @@ impl Factory {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .current_dir(self.home())
             .stdin(Stdio::null());
+        if let Some(softhsm) = &self.softhsm {
+            command.env("SOFTHSM2_CONF", softhsm);
+        }
         command
     }
 
@@ -328,5 +359,8 @@ pub fn give_away(path: &Path) {
         }
     }
 }
+
+/// Where commands read the PINs of [`Factory::with_module`].
+pub const PIN_FILES: &str = "--pin-file root=root.pin --pin-file line=line.pin";
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_factory-ca");
