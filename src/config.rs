@@ -523,7 +523,7 @@ authorities:
             (
                 "pin: prompt",
                 "pin: {fil: x}",
-                "`factory-ca.yaml`: line 5, column 92: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`",
+                "`factory-ca.yaml`: line 5, column 88: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`",
             ),
             (
                 "issuer: root",

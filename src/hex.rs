@@ -1,5 +1,7 @@
 //! Lower-case hexadecimal text, as it is shown for serial numbers, key hashes and fingerprints.
 
+use std::fmt;
+
 /// Writes bytes as lower-case hexadecimal digits.
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
@@ -9,6 +11,15 @@ pub fn encode(bytes: impl AsRef<[u8]>) -> String {
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
     text
+}
+
+/// Bytes that show themselves as hexadecimal digits, made only when they are shown.
+pub struct Hex<T>(pub T);
+
+impl<T: AsRef<[u8]>> fmt::Display for Hex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&encode(&self.0))
+    }
 }
 
 /// Reads hexadecimal digits of either case; `None` for an odd count or any other character.

@@ -55,7 +55,10 @@ fn a_certificate_with_a_flipped_bit_in_its_signature_is_refused_by_every_verifie
     *flipped.last_mut().unwrap() ^= 1;
     let broken = factory.write("broken.pem", to_pem(&factory, &flipped));
     for (certificate, accepted) in [(&whole, true), (&broken, false)] {
-        assert_eq!(openssl_accepts(&factory, &[certificate.clone()]), accepted);
+        assert_eq!(
+            openssl_accepts(&factory, std::slice::from_ref(certificate)),
+            accepted
+        );
         assert_eq!(gnutls_accepts(&factory, certificate), accepted);
         assert_eq!(
             webpki_accepts(&factory, certificate, KeyUsage::client_auth()),

@@ -1,7 +1,6 @@
 //! What only several processes can show about the ledger: one is killed, one meets a full disk.
 //!
 //! The test binary starts itself again with a role in the environment; the `child` test plays it.
-#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -225,7 +225,8 @@ fn check_link(
         })
 }
 
-fn default_sessions() -> usize {
+/// One session for each processor, at least two.
+pub fn default_sessions() -> usize {
     std::thread::available_parallelism()
         .map_or(2, usize::from)
         .clamp(2, 64)

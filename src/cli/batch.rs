@@ -50,10 +50,12 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
         &mut output,
         &mut |item| tally.take(item),
     );
-    let delivered = output.finish();
+    let ended_early = stopped.is_err() || tally.left() > 0;
     let report = tally.end(arguments, notes, interrupt.load(Ordering::Relaxed));
     stopped?;
-    delivered?;
+    if !ended_early {
+        output.finish()?;
+    }
     writer.finish(Timestamp::now())?;
     report
 }
@@ -221,6 +223,12 @@ impl Tally {
         let _ = writeln!(report, "{line}");
     }
 
+    /// Requests that have no outcome yet.
+    fn left(&self) -> u64 {
+        let answered = self.issued + self.repeated + self.refused + self.failed;
+        self.total.saturating_sub(answered)
+    }
+
     fn end(
         mut self,
         arguments: &BatchIssue,
@@ -232,9 +240,8 @@ impl Tally {
             let path = arguments.out.join("report.ndjson");
             synced.map_err(OutputError::at(&path))?;
         }
+        let left = self.left();
         self.progress.finish();
-        let answered = self.issued + self.repeated + self.refused + self.failed;
-        let left = self.total.saturating_sub(answered);
         let json = json!({
             "total": self.total, "issued": self.issued, "repeated": self.repeated, "refused": self.refused,
             "failed": self.failed, "left": left, "interrupted": interrupted, "out": arguments.out, "trouble": self.trouble,

@@ -32,6 +32,11 @@ pub fn staging(pki: &Path) -> Result<PathBuf, Error> {
     Ok(absolute.with_file_name(format!(".{name}.init-{}", std::process::id())))
 }
 
+/// The place of a bench's scratch directory.
+pub fn bench_place(directory: &Path) -> PathBuf {
+    directory.join("factory-ca-bench")
+}
+
 /// Writes what SoftHSM2 wants to read, if it is not there already.
 pub fn write_configuration(home: &Path) -> Result<(), Error> {
     let (path, text) = (configuration(home), configuration_text(home));
@@ -50,9 +55,7 @@ pub fn configuration_exists(pki: &Path) -> bool {
 fn home(cli: &Cli) -> Result<Option<PathBuf>, Error> {
     match &cli.command {
         Noun::Init(init) if init.module.is_none() => staging(&cli.global.pki_dir).map(Some),
-        Noun::Bench(bench) if bench.token.is_none() => {
-            staging(&bench.dir.join("factory-ca-bench")).map(Some)
-        }
+        Noun::Bench(bench) if bench.token.is_none() => staging(&bench_place(&bench.dir)).map(Some),
         Noun::Init(_) | Noun::Completions { .. } | Noun::Man { .. } => Ok(None),
         _ => Ok(configured(&cli.global.pki_dir)),
     }

@@ -1,7 +1,7 @@
 //! `init`: a PKI directory, whole or not at all.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::json;
 use zeroize::Zeroizing;
@@ -10,6 +10,7 @@ use super::clap_args::{Global, Init};
 use super::edge::{Terminal, entropy};
 use super::embedded;
 use super::report::Report;
+use super::staging::Staging;
 use crate::authority::ca::{ExistingKey, Wish};
 use crate::authority::{self, Pki, pki};
 use crate::config::{self, ModuleSource};
@@ -54,7 +55,7 @@ type Finished = Box<dyn FnOnce(&Path) -> Report>;
 
 /// Tokens, root and a first device CA, all in the PKI directory.
 fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> {
-    let home = &staging.0;
+    let home = staging.path();
     let library = pki::module_path(&ModuleSource::Embedded)?;
     make_directory(&home.join("softhsm/tokens"))?;
     embedded::write_configuration(home)?;
@@ -104,7 +105,7 @@ fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Fin
         );
     }
     write_config(
-        &staging.0,
+        staging.path(),
         arguments,
         &module.display().to_string(),
         &uris,
@@ -222,39 +223,4 @@ fn describe(certificate: &Certificate) -> serde_json::Value {
 fn make_directory(path: &Path) -> Result<(), Error> {
     fs::create_dir_all(path).map_err(OutputError::at(path))?;
     Ok(())
-}
-
-/// The PKI directory in the making: beside its place, under another name, removed if anything fails.
-struct Staging(PathBuf);
-
-impl Staging {
-    fn begin(pki: &Path) -> Result<Staging, Error> {
-        let path = embedded::staging(pki)?;
-        let parent = file::parent(&path);
-        fs::create_dir_all(parent).map_err(OutputError::at(parent))?;
-        std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700)
-            .create(&path)
-            .map_err(OutputError::at(&path))?;
-        Ok(Staging(path))
-    }
-
-    /// Gives the directory its name. A crash before this leaves a hidden directory that nothing refers to.
-    fn finish(mut self, pki: &Path) -> Result<(), Error> {
-        let path = std::mem::take(&mut self.0);
-        fs::rename(&path, pki).map_err(OutputError::at(pki))?;
-        if embedded::configuration_exists(pki) {
-            embedded::write_configuration(&pki.canonicalize().map_err(OutputError::at(pki))?)?;
-        }
-        Ok(file::sync_directory(file::parent(
-            &std::path::absolute(pki).map_err(OutputError::at(pki))?,
-        ))?)
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        if !self.0.as_os_str().is_empty() {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
 }

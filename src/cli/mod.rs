@@ -19,6 +19,7 @@ mod ledger;
 mod profile;
 mod progress;
 mod report;
+mod staging;
 mod token;
 
 use std::process::ExitCode;

@@ -11,11 +11,10 @@
 
 use std::io::Write;
 
-use serde_json::{Map, Value};
-use x509_parser::prelude::{FromDer, X509Name};
-
 use crate::hex;
 use crate::timestamp::Timestamp;
+use crate::x509::Name;
+use serde_json::{Map, Value};
 
 use super::{Entry, Error, Filter, Ledger};
 
@@ -97,17 +96,17 @@ fn csv_field(value: &Value) -> String {
 fn ndjson(entry: &Entry) -> Value {
     let names = COLUMNS.iter().map(|name| (*name).to_owned());
     let mut object: Map<String, Value> = names.zip(values(entry)).collect();
-    let certificate = entry.certificate.as_ref().map(hex::encode);
+    let certificate = entry
+        .certificate
+        .as_deref()
+        .map(crate::x509::certificate::to_pem);
     object.insert("certificate".to_owned(), certificate.into());
     Value::Object(object)
 }
 
 /// The issuer as people write it, or its DER in hexadecimal where that cannot be read.
 fn issuer(der: &[u8]) -> String {
-    match X509Name::from_der(der) {
-        Ok(([], name)) => name.to_string(),
-        _ => hex::encode(der),
-    }
+    Name::from_der(der).map_or_else(|_| hex::encode(der), |name| name.to_string())
 }
 
 const COLUMNS: [&str; 18] = [

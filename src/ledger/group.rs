@@ -175,14 +175,15 @@ impl<'w> Group<'w> {
 
     fn issue(&mut self, entry: EntryId, certificate: &[u8]) -> Result<(), Error> {
         let mine = self.state.id;
-        let issued = self
-            .change(|connection, now| write::issued(connection, entry, mine, certificate, now))?;
-        let Some((tbs, previous)) = issued else {
+        let Some((tbs, previous)) =
+            self.read(|connection| write::reserved(connection, entry, mine))?
+        else {
             return Err(self.not_reserved(entry));
         };
         if tbs_of(certificate).map(sha256) != Some(tbs) {
             return Err(Error::CertificateMismatch { entry });
         }
+        self.change(|connection, now| write::issued(connection, entry, certificate, now))?;
         self.add(Fact::issued(entry.0, sha256(certificate)));
         if let Some(previous) = previous
             && self.change(|connection, now| write::superseded(connection, previous, now))?

@@ -43,8 +43,9 @@ impl Group<'_> {
             Way::Permitted(permit) => Some(permit),
             Way::Closed(answer) => return Ok(answer),
         };
-        let entry = self.insert(intent, current.map(|current| current.id))?;
-        self.change(|connection, _| write::place(connection, claim, entry))?;
+        let previous = current.map(|current| current.id);
+        let entry = self.insert(intent, previous)?;
+        self.change(|connection, _| write::place(connection, claim, entry, previous))?;
         if !owners
             .iter()
             .any(|(namespace, ..)| namespace == claim.namespace)

@@ -9,6 +9,7 @@ use super::schema::{AlternativeNamesYaml, Nesting, RequestedExtensions, Source};
 use super::subject::{self, Rule, shown};
 use super::{Kind, Profile, Refusal};
 use crate::timestamp::Timestamp;
+use crate::x509::csr::label;
 use crate::x509::key::SignatureAlgorithm;
 use crate::x509::name::AttributeType;
 use crate::x509::template::{AlternativeName, Template};
@@ -170,21 +171,15 @@ impl Profile {
     fn admit_extensions(&self, extensions: &[Extension]) -> Result<(), Refusal> {
         for extension in extensions {
             let oid = extension.oid.to_string();
-            if self.kind == Kind::Leaf && oid == BASIC_CONSTRAINTS && asks_for_ca(&extension.value)
-            {
-                return Err(Refusal::new(
-                    "csr-asks-for-ca",
-                    "the requested basicConstraints",
-                    "CA:TRUE",
-                    "none, or CA:FALSE",
-                ));
+            if self.kind == Kind::Leaf && oid == BASIC_CONSTRAINTS {
+                refuse_ca(&extension.value)?;
             }
             let listed = LISTED.contains(&oid.as_str());
             if self.requested_extensions == RequestedExtensions::RefuseUnlisted && !listed {
                 return Err(Refusal::new(
                     "csr-extension",
                     "a requested extension",
-                    oid,
+                    label(extension.oid),
                     "only those the profile writes",
                 ));
             }
@@ -398,33 +393,67 @@ fn dns_matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-fn asks_for_ca(value: &[u8]) -> bool {
+fn refuse_ca(value: &[u8]) -> Result<(), Refusal> {
     use x509_parser::extensions::BasicConstraints;
-    BasicConstraints::from_der(value).map_or(true, |(_, constraints)| constraints.ca)
+    let found = match BasicConstraints::from_der(value) {
+        Ok(([], constraints)) if !constraints.ca => return Ok(()),
+        Ok(([], _)) => "CA:TRUE",
+        _ => "unreadable",
+    };
+    Err(Refusal::new(
+        "csr-asks-for-ca",
+        "the requested basicConstraints",
+        found,
+        "none, or CA:FALSE",
+    ))
 }
 
 fn read_alternative_names(value: &[u8]) -> Result<Vec<AlternativeName>, Refusal> {
     use x509_parser::extensions::SubjectAlternativeName;
-    let refuse = |found: String| {
-        Refusal::new(
-            "san-kind",
-            "a requested alternative name",
-            found,
-            "a dNSName or iPAddress",
-        )
+    let Ok(([], list)) = SubjectAlternativeName::from_der(value) else {
+        let object = "the requested subjectAltName";
+        let wanted = "SEQUENCE OF GeneralName in DER";
+        return Err(Refusal::new("san-kind", object, "unreadable", wanted));
     };
-    let (_, list) =
-        SubjectAlternativeName::from_der(value).map_err(|_| refuse("unreadable".into()))?;
-    let convert = |name: &GeneralName<'_>| match name {
+    list.general_names
+        .iter()
+        .map(read_alternative_name)
+        .collect()
+}
+
+fn read_alternative_name(name: &GeneralName<'_>) -> Result<AlternativeName, Refusal> {
+    let (object, found, wanted) = match name {
         GeneralName::DNSName(name) if is_host_name(name) => {
-            Ok(AlternativeName::Dns((*name).to_owned()))
+            return Ok(AlternativeName::Dns((*name).to_owned()));
         }
-        GeneralName::IPAddress(octets) => address(octets)
-            .map(AlternativeName::Ip)
-            .ok_or_else(|| refuse(format!("{} octets long", octets.len()))),
-        other => Err(refuse(shown(&other.to_string()))),
+        GeneralName::DNSName(name) => ("a requested dNSName", shown(name), "a host name"),
+        GeneralName::IPAddress(octets) => match address(octets) {
+            Some(address) => return Ok(AlternativeName::Ip(address)),
+            None => (
+                "a requested iPAddress",
+                format!("{} octets long", octets.len()),
+                "4 or 16 octets",
+            ),
+        },
+        other => (
+            "a requested alternative name",
+            kind_of(other),
+            "a dNSName or iPAddress",
+        ),
     };
-    list.general_names.iter().map(convert).collect()
+    Err(Refusal::new("san-kind", object, found, wanted))
+}
+
+/// What RFC 5280 section 4.2.1.6 calls a kind of name that no profile takes, with its value where it is text.
+fn kind_of(name: &GeneralName<'_>) -> String {
+    match name {
+        GeneralName::URI(uri) => format!("the uniformResourceIdentifier {}", shown(uri)),
+        GeneralName::RFC822Name(mailbox) => format!("the rfc822Name {}", shown(mailbox)),
+        GeneralName::DirectoryName(_) => "a directoryName".to_owned(),
+        GeneralName::OtherName(kind, _) => format!("an otherName of type {kind}"),
+        GeneralName::RegisteredID(number) => format!("the registeredID {number}"),
+        _ => "of another kind".to_owned(),
+    }
 }
 
 fn address(octets: &[u8]) -> Option<IpAddr> {

@@ -1,5 +1,7 @@
 //! The subject: what a profile wants of each attribute, and whether a name keeps to it.
 
+use ::der::Tag;
+
 use super::schema::{Equals, Form, Source, SubjectYaml};
 use super::{ProfileError, Refusal, inconsistent};
 use crate::x509::Name;
@@ -99,11 +101,11 @@ impl Rule {
                 "a UUID (8-4-4-4-12 hexadecimal digits)".into(),
             ),
             Check::EqualsIssuer if issuer.first(self.kind) != Some(text) => {
-                let wanted = issuer.first(self.kind).unwrap_or_default();
-                refuse(
-                    "subject-factory",
-                    format!("{}, as in the issuer's name", shown(wanted)),
-                )
+                let wanted = match issuer.first(self.kind) {
+                    Some(wanted) => format!("{}, as in the issuer's name", shown(wanted)),
+                    None => "that of the issuer's name, which has none".to_owned(),
+                };
+                refuse("subject-factory", wanted)
             }
             Check::OneOf(values) if !values.iter().any(|value| value == text) => {
                 let values: Vec<String> = values.iter().map(|value| shown(value)).collect();
@@ -134,10 +136,8 @@ pub(super) fn admit(
             if rule.optional {
                 continue;
             }
-            return Err(missing(
-                rule,
-                attributes.peek().map(|(_, attribute)| *attribute),
-            ));
+            let found = attributes.peek().map(|(_, attribute)| *attribute);
+            return Err(missing(rules, rule, found));
         };
         let text = readable(position, attribute, rule.kind)?;
         rule.admit(text, issuer)?;
@@ -166,7 +166,7 @@ fn readable(position: usize, attribute: &Attribute, kind: AttributeType) -> Resu
         return Err(Refusal::new(
             "subject-string-type",
             object,
-            "of another string type",
+            unreadable(attribute.tag),
             "a UTF8String, PrintableString or IA5String",
         ));
     };
@@ -191,18 +191,27 @@ fn readable(position: usize, attribute: &Attribute, kind: AttributeType) -> Resu
     }
 }
 
-fn missing(rule: &Rule, found: Option<&Attribute>) -> Refusal {
+fn unreadable(tag: Tag) -> String {
+    match tag {
+        Tag::Utf8String => "a UTF8String that is not UTF-8".to_owned(),
+        Tag::PrintableString | Tag::Ia5String => {
+            let article = if tag == Tag::Ia5String { "an" } else { "a" };
+            format!("{article} {tag} with characters that type does not have")
+        }
+        Tag::BmpString | Tag::TeletexString | Tag::NumericString | Tag::VisibleString => {
+            format!("a {tag}")
+        }
+        _ => "no string".to_owned(),
+    }
+}
+
+fn missing(rules: &[Rule], rule: &Rule, found: Option<&Attribute>) -> Refusal {
     let found = match found {
         Some(attribute) => format!("missing where {} stands", name::label(attribute.oid)),
         None => "missing".to_owned(),
     };
     let object = format!("the subject's {}", rule.kind.short);
-    Refusal::new(
-        "subject-missing",
-        object,
-        found,
-        "in the place the profile gives it",
-    )
+    Refusal::new("subject-missing", object, found, order(rules))
 }
 
 fn unwanted(rules: &[Rule], attribute: &Attribute) -> Refusal {
@@ -216,14 +225,21 @@ fn unwanted(rules: &[Rule], attribute: &Attribute) -> Refusal {
         true => format!("there again, or out of order, as {value}"),
         false => format!("there as {value}"),
     };
-    let order: Vec<&str> = rules.iter().map(|rule| rule.kind.short).collect();
-    let wanted = format!("{}, in this order and nothing else", order.join(", "));
     Refusal::new(
         "subject-unwanted",
         format!("the subject's {label}"),
         found,
-        wanted,
+        order(rules),
     )
+}
+
+fn order(rules: &[Rule]) -> String {
+    let named = |rule: &Rule| match rule.optional {
+        true => format!("{} (optional)", rule.kind.short),
+        false => rule.kind.short.to_owned(),
+    };
+    let names: Vec<String> = rules.iter().map(named).collect();
+    format!("{}, in this order and nothing else", names.join(", "))
 }
 
 /// A value from a request as it may be shown: quoted, control characters escaped, no longer than a line.

@@ -99,7 +99,7 @@ impl Certificate {
     /// Checks the certificate's signature with its issuer's key. Names, validity and extensions are not compared.
     pub fn verify(&self, issuer: &PublicKey) -> Result<(), KeyError> {
         Signed::read(&self.der)
-            .map_err(|_| KeyError::Malformed("the certificate is not DER"))?
+            .map_err(|_| KeyError::MalformedSignature("what it stands in is not DER"))?
             .verify(issuer)
     }
 

@@ -4,16 +4,21 @@
 //! later code cannot hold one.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::{digest, signature};
 use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, UintRef};
 use der::{Decode, Encode, Sequence};
 
+use super::ed25519;
+
 /// A public key as it stands in a certificate or request, with its exact DER bytes.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PublicKey {
     spki: Vec<u8>,
     kind: KeyKind,
+    /// An EC key as the verifier wants it: parsing costs a tenth of a verification.
+    parsed: Option<Arc<signature::ParsedPublicKey>>,
     /// Where the content of the subjectPublicKey BIT STRING starts in `spki`; it always ends where `spki` ends.
     bits_at: usize,
 }
@@ -71,13 +76,24 @@ pub enum KeyError {
     /// The SubjectPublicKeyInfo is not what DER and its algorithm allow.
     #[error("the public key is malformed: {0}")]
     Malformed(&'static str),
+    /// The signature, or the algorithm it names, is not what DER and the algorithm allow.
+    #[error("the signature is malformed: {0}")]
+    MalformedSignature(&'static str),
     /// A signature algorithm that must not be used or is not known.
     #[error(
-        "the signature algorithm is {found}, wanted is ECDSA, RSA or Ed25519 with SHA-256 or better"
+        "the signature algorithm is {found}, wanted is ECDSA with SHA-256 or SHA-384, Ed25519, or RSA with SHA-256, SHA-384 or SHA-512"
     )]
     SignatureAlgorithm {
         /// Its common name or dotted number.
         found: String,
+    },
+    /// The signature is of another kind than the key, or one not offered for a key of that size.
+    #[error("the signature algorithm is {algorithm}, wanted is one that fits the key, {key}")]
+    SignatureKind {
+        /// What the signature claims to be.
+        algorithm: SignatureAlgorithm,
+        /// The key it came with.
+        key: KeyKind,
     },
     /// The signature does not fit the data and the key.
     #[error("the signature does not verify with the key it came with")]
@@ -93,15 +109,20 @@ pub enum KeyError {
 impl PublicKey {
     /// Reads one DER SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7) and checks that its key is well-formed.
     ///
-    /// Compressed points, points off the curve and explicit curve parameters are refused; RSA moduli shorter than
+    /// Compressed points, points off the curve, Ed25519 points of small order and explicit curve parameters are refused; RSA moduli shorter than
     /// 1024 bits are [`KeyError::Unsupported`]. Whether the key is strong enough is the profile's business.
     pub fn from_spki_der(spki: &[u8]) -> Result<PublicKey, KeyError> {
         let (algorithm, bits) = read_spki(spki)
             .map_err(|_| KeyError::Malformed("not one SubjectPublicKeyInfo in DER"))?;
         let kind = KeyKind::read(&algorithm, bits)?;
+        let parsed = match kind {
+            KeyKind::Ec(curve) => Some(Arc::new(curve.parse_point(bits)?)),
+            _ => None,
+        };
         Ok(PublicKey {
             spki: spki.to_vec(),
             kind,
+            parsed,
             bits_at: spki.len() - bits.len(),
         })
     }
@@ -155,9 +176,18 @@ impl PublicKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), KeyError> {
-        let verifier = self
-            .verifier(algorithm)
-            .ok_or(KeyError::SignatureMismatch)?;
+        let natural = match self.kind {
+            KeyKind::Ec(curve) => curve.signature_algorithm() == algorithm,
+            _ => false,
+        };
+        if let Some(parsed) = self.parsed.as_ref().filter(|_| natural) {
+            let verified = parsed.verify_sig(message, signature);
+            return verified.map_err(|_| KeyError::SignatureMismatch);
+        }
+        let verifier = self.verifier(algorithm).ok_or(KeyError::SignatureKind {
+            algorithm,
+            key: self.kind,
+        })?;
         signature::UnparsedPublicKey::new(verifier, self.bits())
             .verify(message, signature)
             .map_err(|_| KeyError::SignatureMismatch)
@@ -178,13 +208,21 @@ impl PublicKey {
             (KeyKind::Rsa(..2048), RsaSha256) => {
                 &signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY
             }
-            (KeyKind::Rsa(_), RsaSha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
-            (KeyKind::Rsa(_), RsaSha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
-            (KeyKind::Rsa(_), RsaSha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
+            (KeyKind::Rsa(2048..), RsaSha256) => &signature::RSA_PKCS1_2048_8192_SHA256,
+            (KeyKind::Rsa(2048..), RsaSha384) => &signature::RSA_PKCS1_2048_8192_SHA384,
+            (KeyKind::Rsa(2048..), RsaSha512) => &signature::RSA_PKCS1_2048_8192_SHA512,
             _ => return None,
         })
     }
 }
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &PublicKey) -> bool {
+        self.spki == other.spki
+    }
+}
+
+impl Eq for PublicKey {}
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,6 +243,9 @@ impl KeyKind {
             ED25519 if algorithm.parameters.is_some() || bits.len() != 32 => Err(
                 KeyError::Malformed("an Ed25519 key has 32 octets and no parameters"),
             ),
+            ED25519 if ed25519::has_small_order(bits) => Err(KeyError::Malformed(
+                "an Ed25519 point of small order is nobody's key",
+            )),
             ED25519 => Ok(KeyKind::Ed25519),
             other => Err(KeyError::Unsupported {
                 found: name_of(other),
@@ -288,17 +329,16 @@ impl Curve {
         if point.first() != Some(&4) || point.len() != 1 + 2 * curve.coordinate_len() {
             return Err(KeyError::Malformed("an EC point must be uncompressed"));
         }
-        curve.check_point(point)?;
         Ok(curve)
     }
 
-    fn check_point(self, point: &[u8]) -> Result<(), KeyError> {
+    /// Checks that a point is on the curve, and keeps it in the verifier's form.
+    fn parse_point(self, point: &[u8]) -> Result<signature::ParsedPublicKey, KeyError> {
         let algorithm: &'static dyn signature::VerificationAlgorithm = match self {
             Curve::P256 => &signature::ECDSA_P256_SHA256_ASN1,
             Curve::P384 => &signature::ECDSA_P384_SHA384_ASN1,
         };
         signature::ParsedPublicKey::new(algorithm, point)
-            .map(|_| ())
             .map_err(|_| KeyError::Malformed("the EC point is not on its curve"))
     }
 }
@@ -323,7 +363,7 @@ impl SignatureAlgorithm {
     /// Reads a DER AlgorithmIdentifier; parameters must be absent (ECDSA, Ed25519) or NULL (RSA).
     pub fn from_der(der: &[u8]) -> Result<SignatureAlgorithm, KeyError> {
         let identifier = AlgorithmIdentifier::from_der(der)
-            .map_err(|_| KeyError::Malformed("the signature algorithm is not DER"))?;
+            .map_err(|_| KeyError::MalformedSignature("its algorithm is not DER"))?;
         let (algorithm, null_wanted) = match identifier.oid {
             ECDSA_WITH_SHA256 => (SignatureAlgorithm::EcdsaSha256, false),
             ECDSA_WITH_SHA384 => (SignatureAlgorithm::EcdsaSha384, false),
@@ -343,9 +383,10 @@ impl SignatureAlgorithm {
         };
         parameters_fit
             .then_some(algorithm)
-            .ok_or(KeyError::Malformed(
-                "the signature algorithm has the wrong parameters",
-            ))
+            .ok_or(KeyError::MalformedSignature(match null_wanted {
+                true => "its algorithm has other parameters than NULL",
+                false => "its algorithm has parameters, wanted are none",
+            }))
     }
 
     /// The DER AlgorithmIdentifier, parameters absent for ECDSA (RFC 5758 section 3.2) and Ed25519.
@@ -361,6 +402,19 @@ impl SignatureAlgorithm {
         AlgorithmIdentifier { oid, parameters }
             .to_der()
             .unwrap_or_default()
+    }
+}
+
+impl fmt::Display for SignatureAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SignatureAlgorithm::EcdsaSha256 => "ECDSA with SHA-256",
+            SignatureAlgorithm::EcdsaSha384 => "ECDSA with SHA-384",
+            SignatureAlgorithm::Ed25519 => "Ed25519",
+            SignatureAlgorithm::RsaSha256 => "RSA with SHA-256",
+            SignatureAlgorithm::RsaSha384 => "RSA with SHA-384",
+            SignatureAlgorithm::RsaSha512 => "RSA with SHA-512",
+        })
     }
 }
 
@@ -397,10 +451,19 @@ fn name_of(oid: ObjectIdentifier) -> String {
     let dotted = oid.to_string();
     let name = match dotted.as_str() {
         "1.2.840.10040.4.1" => "DSA",
+        "1.2.840.10045.3.1.1" => "P-192",
         "1.2.840.10045.4.1" => "ECDSA with SHA-1",
+        "1.2.840.10045.4.3.1" => "ECDSA with SHA-224",
+        "1.2.840.10045.4.3.4" => "ECDSA with SHA-512",
+        "1.2.840.113549.1.1.2" => "RSA with MD2",
         "1.2.840.113549.1.1.4" => "RSA with MD5",
         "1.2.840.113549.1.1.5" => "RSA with SHA-1",
         "1.2.840.113549.1.1.10" => "RSA-PSS",
+        "1.2.840.113549.1.1.14" => "RSA with SHA-224",
+        "1.3.36.3.3.2.8.1.1.7" => "brainpoolP256r1",
+        "1.3.36.3.3.2.8.1.1.11" => "brainpoolP384r1",
+        "1.3.36.3.3.2.8.1.1.13" => "brainpoolP512r1",
+        "1.3.101.110" => "X25519",
         "1.3.101.113" => "Ed448",
         "1.3.132.0.10" => "secp256k1",
         "1.3.132.0.33" => "P-224",

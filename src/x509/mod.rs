@@ -5,6 +5,8 @@
 
 pub mod certificate;
 pub mod csr;
+pub mod device_key;
+mod ed25519;
 pub mod key;
 pub mod name;
 pub mod pem;

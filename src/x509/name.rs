@@ -22,6 +22,8 @@ pub struct Attribute {
     pub rdn: usize,
     /// The attribute type.
     pub oid: ObjectIdentifier,
+    /// The tag of its value.
+    pub tag: Tag,
     /// Its value as text; `None` when the value is not a UTF8String, PrintableString or IA5String, or when its bytes
     /// do not fit that string type.
     pub text: Option<String>,
@@ -100,12 +102,19 @@ impl fmt::Display for Name {
                 _ => ", ",
             };
             let value = attribute.text.as_deref().unwrap_or("(unreadable)");
-            write!(
-                f,
-                "{separator}{}={}",
-                label(attribute.oid),
-                value.escape_debug()
-            )?;
+            f.write_str(separator)?;
+            match AttributeType::of(attribute.oid) {
+                Some(kind) => f.write_str(kind.short)?,
+                None => attribute.oid.fmt(f)?,
+            }
+            f.write_str("=")?;
+            match value
+                .bytes()
+                .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'\\')
+            {
+                true => f.write_str(value)?,
+                false => value.escape_debug().fmt(f)?,
+            }
         }
         Ok(())
     }
@@ -165,6 +174,7 @@ fn read_name(der: &[u8]) -> der::Result<Vec<Attribute>> {
                 attributes.push(Attribute {
                     rdn,
                     oid: pair.oid,
+                    tag: pair.value.tag(),
                     text,
                 });
             }

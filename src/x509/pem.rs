@@ -25,6 +25,9 @@ pub enum PemError {
     /// The END line is missing or has another label.
     #[error("the PEM block has no END line that matches its BEGIN line")]
     End,
+    /// The label cannot be shown on a terminal, or is no label at all.
+    #[error("the PEM label is not 1 to 64 printable ASCII characters")]
+    Label,
     /// There is no block at all.
     #[error("there is no PEM block")]
     Missing,
@@ -33,9 +36,13 @@ pub enum PemError {
     Outside,
 }
 
-/// Whether bytes look like PEM rather than DER.
+/// Whether bytes are meant as PEM rather than DER, even if there is text before the first block.
+///
+/// Every DER structure this tool reads starts with the tag of a SEQUENCE and is longer than 127 bytes, so its second
+/// byte is no ASCII character.
 pub fn is_pem(bytes: &[u8]) -> bool {
-    bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
+    let is_der = matches!(bytes, [0x30, 0x80..=0xff, ..]);
+    !is_der && find(bytes, b"-----BEGIN ").is_some()
 }
 
 /// Reads all blocks of a text; at least one must be there.
@@ -72,7 +79,7 @@ pub fn write(label: &str, contents: &[u8]) -> String {
 fn read_block(text: &[u8]) -> Result<(Block, &[u8]), PemError> {
     let after_begin = text.strip_prefix(b"-----BEGIN ").ok_or(PemError::Outside)?;
     let label_end = find(after_begin, b"-----").ok_or(PemError::End)?;
-    let label = std::str::from_utf8(&after_begin[..label_end]).map_err(|_| PemError::Outside)?;
+    let label = read_label(&after_begin[..label_end])?;
     let body = &after_begin[label_end + 5..];
     let end_line = format!("-----END {label}-----");
     let body_end = find(body, b"-----").ok_or(PemError::End)?;
@@ -87,6 +94,16 @@ fn read_block(text: &[u8]) -> Result<(Block, &[u8]), PemError> {
     let contents = STANDARD.decode(digits).map_err(|_| PemError::Base64)?;
     let label = label.to_owned();
     Ok((Block { label, contents }, after))
+}
+
+/// RFC 7468 section 3 wants printable characters; the length keeps error messages to a line.
+fn read_label(label: &[u8]) -> Result<&str, PemError> {
+    let label = std::str::from_utf8(label).map_err(|_| PemError::Label)?;
+    let printable = label.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    match printable && (1..=64).contains(&label.len()) {
+        true => Ok(label),
+        false => Err(PemError::Label),
+    }
 }
 
 fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -141,6 +158,11 @@ mod tests {
                 "x\n-----BEGIN A-----\nAAEC\n-----END A-----",
                 PemError::Outside,
             ),
+            (
+                "-----BEGIN \u{1b}[2J-----\nAAEC\n-----END \u{1b}[2J-----",
+                PemError::Label,
+            ),
+            ("-----BEGIN -----\nAAEC\n-----END -----", PemError::Label),
             ("-----BEGIN A-----\nAAEC\n-----END B-----", PemError::End),
             ("-----BEGIN A-----\nAAEC\n", PemError::End),
             ("-----BEGIN A-----\nA*EC\n-----END A-----", PemError::Base64),

@@ -34,7 +34,7 @@ impl<'a> Signed<'a> {
         let signature = self
             .signature
             .as_bytes()
-            .ok_or(KeyError::Malformed("the signature has unused bits"))?;
+            .ok_or(KeyError::MalformedSignature("it has unused bits"))?;
         key.verify(algorithm, self.body, signature)
     }
 }

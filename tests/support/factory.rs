@@ -262,6 +262,8 @@ impl Factory {
                 r"(serial=|serial |serial `)(?<redacted>[0-9a-f]{16})\b",
             ),
             ("[FINGERPRINT]", r"SHA-256 (?<redacted>[0-9a-f]{16})…"),
+            // One event for a group, and groups form as they come.
+            ("[N]", r"(?<redacted>\d+) audit events"),
             ("[PID]", r"\.init-(?<redacted>[0-9]+)"),
         ] {
             redactions

@@ -49,6 +49,15 @@ pub(super) enum Job {
     End,
 }
 
+impl Job {
+    pub(super) fn into_chunk(self) -> Option<Chunk> {
+        match self {
+            Job::Prepare(chunk) | Job::Keep(chunk) => Some(chunk),
+            Job::End => None,
+        }
+    }
+}
+
 impl Chunk {
     pub(super) fn of(paths: Vec<PathBuf>) -> Chunk {
         let item = |path: PathBuf| Item {

@@ -140,5 +140,6 @@ fn signed_serials(chunks: &[Chunk]) -> Option<String> {
     }
 }
 
-/// Chunks of one transaction: some 500 certificates share a sync, and the lock is held for milliseconds only.
-const LARGEST_GROUP: usize = 16;
+/// Chunks of one transaction: up to 2,000 certificates share a sync and the pages they touch, and another process
+/// waits for the lock some 50 ms at most.
+const LARGEST_GROUP: usize = 64;

@@ -120,8 +120,8 @@ impl Batch<'_> {
                 scope.spawn(|| self.sign(&lines, &halt));
             }
             scope.spawn(|| self.keep_ledger(&lines, &halt));
-            while let Some(chunk) = lines.finished() {
-                deferred.extend(self.deliver(chunk, output, report, &halt));
+            while let Some(chunks) = lines.finished() {
+                deferred.extend(self.deliver(chunks, output, report, &halt));
             }
             lines.close(processors(), signers);
         });
@@ -151,26 +151,27 @@ impl Batch<'_> {
         lines.all_begun(begun);
     }
 
-    /// Writes a finished chunk's certificates and reports its items; returns what has to be tried again.
+    /// Writes the certificates of finished chunks and reports their items; returns what has to be tried again.
     fn deliver(
         &self,
-        chunk: Chunk,
+        chunks: Vec<Chunk>,
         output: &mut BatchOutput,
         report: &mut dyn FnMut(Item<'_>),
         halt: &Halt<'_>,
     ) -> Vec<PathBuf> {
-        let mut outcomes: Vec<(PathBuf, String, Outcome)> = chunk.into_outcomes();
+        let outcomes: Vec<(PathBuf, String, Outcome)> =
+            chunks.into_iter().flat_map(Chunk::into_outcomes).collect();
         let deliveries: Vec<Delivery<'_>> = outcomes
             .iter()
             .filter_map(|(_, _, outcome)| delivery(outcome))
             .collect();
         let mut results = output.write(&deliveries).into_iter();
         let mut deferred = Vec::new();
-        for (path, source, mut outcome) in outcomes.drain(..) {
-            if delivery(&outcome).is_some() {
-                if let Some(Err(error)) = results.next() {
-                    outcome = undelivered(outcome, error, halt);
-                }
+        for (path, source, mut outcome) in outcomes {
+            if delivery(&outcome).is_some()
+                && let Some(Err(error)) = results.next()
+            {
+                outcome = undelivered(outcome, error, halt);
             }
             match outcome {
                 Outcome::Deferred => deferred.push(path),
@@ -298,8 +299,8 @@ impl Lines {
         let _ = self.output.0.send(Job::End);
     }
 
-    /// The next finished chunk; `None` when all that were begun are finished.
-    fn finished(&self) -> Option<Chunk> {
+    /// The chunks that are finished and wait to be written; `None` when all that were begun have been.
+    fn finished(&self) -> Option<Vec<Chunk>> {
         loop {
             if self
                 .open
@@ -308,13 +309,19 @@ impl Lines {
             {
                 return None;
             }
-            if let Ok(Job::Keep(chunk)) = self.output.1.recv() {
-                let _ = self.room.1.recv();
-                if let Ok(mut open) = self.open.lock() {
-                    open.finished += 1;
-                }
-                return Some(chunk);
+            let first = self.output.1.recv().into_iter();
+            let waiting = self.output.1.try_iter().take(LARGEST_DELIVERY - 1);
+            let chunks: Vec<Chunk> = first.chain(waiting).filter_map(Job::into_chunk).collect();
+            if chunks.is_empty() {
+                continue;
             }
+            for _ in &chunks {
+                let _ = self.room.1.recv();
+            }
+            if let Ok(mut open) = self.open.lock() {
+                open.finished += chunks.len();
+            }
+            return Some(chunks);
         }
     }
 
@@ -340,5 +347,8 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
-/// Bounds memory and the work an interrupt has to wait for, and still gives the ledger large groups.
-const IN_FLIGHT: usize = 64;
+/// Chunks whose files are synced together.
+const LARGEST_DELIVERY: usize = 32;
+
+/// Bounds memory (some 15 MB) and the work an interrupt has to wait for, and still gives the ledger large groups.
+const IN_FLIGHT: usize = 128;

@@ -73,12 +73,15 @@ pub(in crate::ledger) fn place(
     connection: &Connection,
     claim: &Claim<'_>,
     entry: EntryId,
+    previous: Option<EntryId>,
 ) -> Result<()> {
-    let sql = "INSERT INTO device(namespace, device, entry) VALUES (?1, ?2, ?3) \
-               ON CONFLICT DO UPDATE SET entry = excluded.entry";
+    let sql = match previous {
+        None => "INSERT INTO device(entry, namespace, device) VALUES (?1, ?2, ?3)",
+        Some(_) => "UPDATE device SET entry = ?1 WHERE namespace = ?2 AND device = ?3",
+    };
     connection
         .prepare_cached(sql)?
-        .execute(params![claim.namespace, claim.device, entry.0])
+        .execute(params![entry.0, claim.namespace, claim.device])
         .map(drop)
 }
 
@@ -94,22 +97,36 @@ pub(in crate::ledger) fn key(
         .map(drop)
 }
 
-/// Turns a writer's reserved entry into an issued one: its TBS hash and the entry whose place it took.
-pub(in crate::ledger) fn issued(
+/// What is checked before a writer's reserved entry moves on: its TBS hash and the entry whose place it took.
+pub(in crate::ledger) fn reserved(
     connection: &Connection,
     entry: EntryId,
     writer: i64,
-    certificate: &[u8],
-    now: Timestamp,
 ) -> Result<Option<([u8; 32], Option<EntryId>)>> {
-    let sql = "UPDATE entry SET state = 'issued', certificate = ?3, recorded_at = ?4 \
-               WHERE id = ?1 AND writer = ?2 AND state = 'reserved' RETURNING tbs, previous";
+    let sql = "SELECT tbs, previous FROM entry \
+               WHERE id = ?1 AND writer = ?2 AND state = 'reserved'";
     connection
         .prepare_cached(sql)?
-        .query_row(params![entry.0, writer, certificate, now.unix()], |row| {
+        .query_row([entry.0, writer], |row| {
             Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(EntryId)))
         })
         .optional()
+}
+
+/// Turns a reserved entry into an issued one.
+pub(in crate::ledger) fn issued(
+    connection: &Connection,
+    entry: EntryId,
+    certificate: &[u8],
+    now: Timestamp,
+) -> Result<()> {
+    // No RETURNING here: it makes SQLite copy every page it touches, once per certificate.
+    let sql = "UPDATE entry SET state = 'issued', certificate = ?2, recorded_at = ?3 \
+               WHERE id = ?1 AND state = 'reserved'";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![entry.0, certificate, now.unix()])
+        .map(drop)
 }
 
 /// Revokes an entry that is issued and unexpired as superseded; whether it was.

@@ -142,7 +142,10 @@ fn an_export_tells_every_column() {
     );
     let ndjson: serde_json::Value =
         serde_json::from_str(&text(&desk.ledger, Format::Ndjson)).unwrap();
-    assert_eq!(ndjson["certificate"], crate::hex::encode(&paper.der));
+    assert_eq!(
+        ndjson["certificate"],
+        crate::x509::certificate::to_pem(&paper.der)
+    );
     assert_eq!(ndjson["reason"], serde_json::Value::Null);
     assert_eq!(ndjson["state"], "issued");
 }

@@ -1,7 +1,7 @@
 //! The AKI is the issuer's SKI, byte for byte; OpenSSL, GnuTLS and NSS reject a chain where it is not.
 
 use super::{Examined, Lint, Outcome, expect, oids};
-use crate::hex;
+use crate::hex::Hex;
 use x509_parser::extensions::ParsedExtension;
 
 pub(super) const LINT: Lint = Lint {
@@ -24,7 +24,7 @@ fn check(examined: &Examined<'_>) -> Outcome {
         );
     };
     let Some((ParsedExtension::AuthorityKeyIdentifier(id), critical)) = found else {
-        return expect(false, "missing or unreadable", hex::encode(wanted));
+        return expect(false, "missing or unreadable", Hex(wanted));
     };
     expect(!critical, "critical", "non-critical")?;
     let bytes = id
@@ -34,7 +34,7 @@ fn check(examined: &Examined<'_>) -> Outcome {
         .unwrap_or_default();
     expect(
         bytes == wanted,
-        hex::encode(bytes),
-        format!("{}, the issuer's SKI", hex::encode(wanted)),
+        Hex(bytes),
+        format_args!("{}, the issuer's SKI", Hex(wanted)),
     )
 }

@@ -23,15 +23,11 @@ fn check(examined: &Examined<'_>) -> Outcome {
         criticality(wanted.critical),
     )?;
     let path_length = wanted.content.path_length.map(u32::from);
-    let shown = |ca: bool, length: Option<u32>| match length {
-        Some(length) => format!("CA:{ca}, path length {length}"),
-        None => format!("CA:{ca}"),
-    };
     let same = found.ca == wanted.content.ca && found.path_len_constraint == path_length;
     expect(
         same,
-        shown(found.ca, found.path_len_constraint),
-        shown(wanted.content.ca, path_length),
+        format_args!("{found:?}"),
+        format_args!("cA {} and path length {path_length:?}", wanted.content.ca),
     )
 }
 

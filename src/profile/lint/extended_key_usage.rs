@@ -20,18 +20,14 @@ fn check(examined: &Examined<'_>) -> Outcome {
     };
     expect(
         found.critical == wanted.critical,
-        format!("critical: {}", found.critical),
-        format!("critical: {}", wanted.critical),
+        format_args!("critical: {}", found.critical),
+        format_args!("critical: {}", wanted.critical),
     )?;
     let purposes = Vec::<ObjectIdentifier>::from_der(found.value).unwrap_or_default();
+    let same = purposes == wanted.content;
     expect(
-        purposes == wanted.content,
-        shown(&purposes),
-        shown(&wanted.content),
+        same,
+        format_args!("{purposes:?}"),
+        format_args!("{:?}", wanted.content),
     )
-}
-
-fn shown(purposes: &[ObjectIdentifier]) -> String {
-    let purposes: Vec<String> = purposes.iter().map(ToString::to_string).collect();
-    format!("[{}]", purposes.join(", "))
 }

@@ -1,7 +1,6 @@
 //! No extension twice.
 
 use super::{Examined, Lint, Outcome, expect};
-use std::collections::BTreeSet;
 
 pub(super) const LINT: Lint = Lint {
     name: "extensions-unique",
@@ -11,14 +10,11 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn check(examined: &Examined<'_>) -> Outcome {
-    let mut seen = BTreeSet::new();
-    for extension in examined.tbs.extensions() {
-        let oid = extension.oid.to_id_string();
-        expect(
-            seen.insert(oid.clone()),
-            format!("{oid} twice"),
-            "each once",
-        )?;
+    let extensions = examined.tbs.extensions();
+    for (position, extension) in extensions.iter().enumerate() {
+        let before = &extensions[..position];
+        let new = before.iter().all(|earlier| earlier.oid != extension.oid);
+        expect(new, format_args!("{} twice", extension.oid), "each once")?;
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ fn check(examined: &Examined<'_>) -> Outcome {
     };
     expect(
         !is_root,
-        format!("`{}`", issuer.subject()),
+        format_args!("`{}`", issuer.subject()),
         "the root itself",
     )?;
     expect(

@@ -1,7 +1,6 @@
 //! Path building compares names byte for byte.
 
-use super::{Examined, Lint, Outcome, expect};
-use crate::x509::Name;
+use super::{Examined, Lint, NameBytes, Outcome, expect};
 
 pub(super) const LINT: Lint = Lint {
     name: "issuer-name",
@@ -13,12 +12,11 @@ pub(super) const LINT: Lint = Lint {
 fn check(examined: &Examined<'_>) -> Outcome {
     let found = examined.tbs.issuer.as_raw();
     let wanted = examined.issuer.subject;
-    let shown =
-        || Name::from_der(found).map_or("unreadable".to_owned(), |name| format!("`{name}`"));
+    let same = found == wanted.der();
     expect(
-        found == wanted.der(),
-        shown(),
-        format!("`{wanted}`, byte for byte"),
+        same,
+        NameBytes(found),
+        format_args!("`{wanted}`, byte for byte"),
     )?;
     expect(!wanted.attributes().is_empty(), "empty", "the name of a CA")
 }

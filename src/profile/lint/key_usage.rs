@@ -1,7 +1,7 @@
 //! The bits are exactly the profile's; fioconfig compares the bytes 03 02 07 80.
 
 use super::{Examined, Lint, Outcome, expect, oids};
-use crate::hex;
+use crate::hex::Hex;
 
 pub(super) const LINT: Lint = Lint {
     name: "key-usage",
@@ -17,15 +17,11 @@ fn check(examined: &Examined<'_>) -> Outcome {
     };
     expect(
         found.critical == wanted.critical,
-        format!("critical: {}", found.critical),
-        format!("critical: {}", wanted.critical),
+        format_args!("critical: {}", found.critical),
+        format_args!("critical: {}", wanted.critical),
     )?;
     let bytes = der_of(wanted.content.0);
-    expect(
-        found.value == bytes,
-        hex::encode(found.value),
-        hex::encode(&bytes),
-    )
+    expect(found.value == bytes, Hex(found.value), Hex(&bytes))
 }
 
 /// A named bit list without its trailing zero bits (X.690 section 11.2.2), written independently of `x509`.

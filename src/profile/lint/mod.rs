@@ -28,12 +28,15 @@ mod version;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::{self, Display};
+
+use ::der::asn1::ObjectIdentifier;
 use x509_parser::certificate::TbsCertificate;
 use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 
 use super::{IssuerView, Profile, Request};
-use crate::x509::Tbs;
+use crate::x509::{Name, Tbs};
 
 /// TBS bytes that passed every lint.
 #[derive(Debug)]
@@ -137,16 +140,14 @@ struct Examined<'a> {
 }
 
 impl<'a> Examined<'a> {
-    /// The extension with a dotted number, if it is there.
-    fn extension(&self, oid: &str) -> Option<&'a X509Extension<'a>> {
-        self.tbs
-            .extensions()
-            .iter()
-            .find(|extension| extension.oid.to_id_string() == oid)
+    /// The extension with an object identifier, if it is there.
+    fn extension(&self, oid: ObjectIdentifier) -> Option<&'a X509Extension<'a>> {
+        let mut extensions = self.tbs.extensions().iter();
+        extensions.find(|extension| extension.oid.as_bytes() == oid.as_bytes())
     }
 
     /// Its parsed content.
-    fn parsed(&self, oid: &str) -> Option<(&'a ParsedExtension<'a>, bool)> {
+    fn parsed(&self, oid: ObjectIdentifier) -> Option<(&'a ParsedExtension<'a>, bool)> {
         self.extension(oid)
             .map(|extension| (extension.parsed_extension(), extension.critical))
     }
@@ -160,13 +161,26 @@ struct Deviation {
 
 type Outcome = Result<(), Deviation>;
 
-fn expect(holds: bool, found: impl ToString, wanted: impl ToString) -> Outcome {
+/// The texts are made only when the lint fires: pass `format_args!`, because lints run for every certificate.
+fn expect(holds: bool, found: impl Display, wanted: impl Display) -> Outcome {
     match holds {
         true => Ok(()),
         false => Err(Deviation {
             found: found.to_string(),
             wanted: wanted.to_string(),
         }),
+    }
+}
+
+/// A name in DER that shows itself as text.
+struct NameBytes<'a>(&'a [u8]);
+
+impl Display for NameBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Name::from_der(self.0) {
+            Ok(name) => write!(f, "`{name}`"),
+            Err(_) => f.write_str("unreadable"),
+        }
     }
 }
 

@@ -16,7 +16,7 @@ fn check(examined: &Examined<'_>) -> Outcome {
     let validity = &examined.tbs.validity;
     let inside = validity.not_before.timestamp() >= issuer.not_before().unix()
         && validity.not_after.timestamp() <= issuer.not_after().unix();
-    let found = format!("{} to {}", validity.not_before, validity.not_after);
-    let wanted = format!("within {} to {}", issuer.not_before(), issuer.not_after());
+    let found = format_args!("{} to {}", validity.not_before, validity.not_after);
+    let wanted = format_args!("within {} to {}", issuer.not_before(), issuer.not_after());
     expect(inside, found, wanted)
 }

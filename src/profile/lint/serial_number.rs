@@ -1,7 +1,7 @@
 //! Serial numbers: positive, unguessable, at most 20 octets, of the profile's length.
 
 use super::{Examined, Lint, Outcome, expect};
-use crate::hex;
+use crate::hex::Hex;
 
 pub(super) const LINT: Lint = Lint {
     name: "serial-number",
@@ -15,11 +15,11 @@ fn check(examined: &Examined<'_>) -> Outcome {
     let positive = octets
         .first()
         .is_some_and(|first| (1..0x80).contains(first));
-    expect(positive, hex::encode(octets), "positive")?;
+    expect(positive, Hex(octets), "positive")?;
     let wanted = examined.profile.serial_octets();
     expect(
         octets.len() == wanted,
-        format!("{} octets", octets.len()),
-        format!("{wanted} octets"),
+        format_args!("{} octets", octets.len()),
+        format_args!("{wanted} octets"),
     )
 }

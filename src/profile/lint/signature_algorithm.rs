@@ -1,6 +1,6 @@
 //! The algorithm fits the issuer's key; ECDSA has no parameters.
 
-use super::{Examined, Lint, Outcome, expect};
+use super::{Examined, Lint, Outcome, expect, oids};
 use crate::x509::SignatureAlgorithm;
 
 pub(super) const LINT: Lint = Lint {
@@ -13,12 +13,18 @@ pub(super) const LINT: Lint = Lint {
 fn check(examined: &Examined<'_>) -> Outcome {
     let found = &examined.tbs.signature;
     let wanted = match examined.issuer.signature {
-        SignatureAlgorithm::EcdsaSha256 => "1.2.840.10045.4.3.2",
-        SignatureAlgorithm::EcdsaSha384 => "1.2.840.10045.4.3.3",
-        other => return expect(false, format!("{other:?}"), "ECDSA with SHA-256 or SHA-384"),
+        SignatureAlgorithm::EcdsaSha256 => oids::ECDSA_WITH_SHA256,
+        SignatureAlgorithm::EcdsaSha384 => oids::ECDSA_WITH_SHA384,
+        other => {
+            return expect(
+                false,
+                format_args!("{other:?}"),
+                "ECDSA with SHA-256 or SHA-384",
+            );
+        }
     };
-    let oid = found.algorithm.to_id_string();
-    expect(oid == wanted, oid, wanted)?;
+    let same = found.algorithm.as_bytes() == wanted.as_bytes();
+    expect(same, &found.algorithm, wanted)?;
     expect(
         found.parameters.is_none(),
         "followed by parameters",

@@ -1,7 +1,7 @@
 //! The SKI is made from the certified key by the profile's method.
 
 use super::{Examined, Lint, Outcome, expect, oids};
-use crate::hex;
+use crate::hex::Hex;
 use x509_parser::extensions::ParsedExtension;
 
 pub(super) const LINT: Lint = Lint {
@@ -19,8 +19,8 @@ fn check(examined: &Examined<'_>) -> Outcome {
     let Some((ParsedExtension::SubjectKeyIdentifier(id), critical)) =
         examined.parsed(oids::SUBJECT_KEY_IDENTIFIER)
     else {
-        return expect(false, "missing or unreadable", hex::encode(wanted));
+        return expect(false, "missing or unreadable", Hex(wanted));
     };
     expect(!critical, "critical", "non-critical")?;
-    expect(id.0 == wanted, hex::encode(id.0), hex::encode(&wanted))
+    expect(id.0 == wanted, Hex(id.0), Hex(&wanted))
 }

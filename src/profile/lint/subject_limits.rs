@@ -27,16 +27,16 @@ fn check(examined: &Examined<'_>) -> Outcome {
             );
         };
         let length = text.chars().count();
-        let wanted = format!("1 to {} characters", kind.longest);
+        let wanted = format_args!("1 to {} characters", kind.longest);
         expect(
             (1..=kind.longest).contains(&length),
-            format!("{} of {length} characters", kind.short),
+            format_args!("{} of {length} characters", kind.short),
             wanted,
         )?;
         let clean = !text.chars().any(char::is_control);
         expect(
             clean,
-            format!("{} with control characters", kind.short),
+            format_args!("{} with control characters", kind.short),
             "plain text",
         )?;
     }

@@ -23,7 +23,7 @@ fn check(examined: &Examined<'_>) -> Outcome {
         } else {
             "GeneralizedTime"
         };
-        expect(found == wanted, format!("{time} as {found}"), wanted)?;
+        expect(found == wanted, format_args!("{time} as {found}"), wanted)?;
     }
     Ok(())
 }

@@ -1,5 +1,9 @@
 //! Validity is exactly what was admitted, and it ends after it begins.
 
+use std::fmt::{self, Display, Formatter};
+
+use x509_parser::certificate::Validity;
+
 use super::{Examined, Lint, Outcome, expect};
 
 pub(super) const LINT: Lint = Lint {
@@ -10,16 +14,20 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn check(examined: &Examined<'_>) -> Outcome {
-    let validity = &examined.tbs.validity;
-    let from = validity.not_before.timestamp();
-    let until = validity.not_after.timestamp();
-    let shown = format!("{} to {}", validity.not_before, validity.not_after);
-    expect(from < until, &shown, "an end after its begin")?;
+    let found = &examined.tbs.validity;
+    let from = found.not_before.timestamp();
+    let until = found.not_after.timestamp();
+    expect(from < until, Period(found), "an end after its begin")?;
     let request = examined.request;
-    let wanted = format!("{} to {}", request.not_before, request.not_after);
-    expect(
-        from == request.not_before.unix() && until == request.not_after.unix(),
-        shown,
-        wanted,
-    )
+    let same = from == request.not_before.unix() && until == request.not_after.unix();
+    let wanted = format_args!("{} to {}", request.not_before, request.not_after);
+    expect(same, Period(found), wanted)
+}
+
+struct Period<'a>(&'a Validity);
+
+impl Display for Period<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} to {}", self.0.not_before, self.0.not_after)
+    }
 }
