@@ -98,7 +98,7 @@ pub enum ConfigError {
         found: String,
     },
     /// A token's URI.
-    #[error("`{file}`: tokens.{token}.uri")]
+    #[error("`{file}`: `tokens.{token}.uri` cannot be used")]
     Uri {
         /// The file.
         file: PathBuf,
@@ -124,6 +124,15 @@ pub enum ConfigError {
     #[error("`{0}`: {1}")]
     Yaml(PathBuf, YamlError),
 }
+
+/// Whether a factory can be called so: its name is the OU of every certificate (RFC 5280 appendix A.1,
+/// ub-organizational-unit-name).
+pub fn is_factory_name(name: &str) -> bool {
+    (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control)
+}
+
+/// What [`is_factory_name`] wants.
+pub const FACTORY_NAME: &str = "1 to 64 plain characters";
 
 impl Config {
     /// Reads the configuration of a PKI directory.
@@ -203,13 +212,9 @@ impl Config {
             found,
             wanted: wanted.to_owned(),
         };
-        let characters = yaml.factory.chars().count();
-        if !(1..=64).contains(&characters) || yaml.factory.chars().any(char::is_control) {
-            return Err(value(
-                "factory",
-                format!("`{}`", yaml.factory.escape_debug()),
-                "1 to 64 plain characters",
-            ));
+        if !is_factory_name(&yaml.factory) {
+            let found = format!("`{}`", yaml.factory.escape_debug());
+            return Err(value("factory", found, FACTORY_NAME));
         }
         if yaml.ledger.contains("://") {
             return Err(value("ledger", format!("`{}`", yaml.ledger), "a file name"));
@@ -410,7 +415,7 @@ struct ConfigYaml {
 struct TokenYaml {
     uri: String,
     module: Option<String>,
-    #[serde(with = "yaml::map_enum")]
+    #[serde(deserialize_with = "pin_yaml")]
     pin: PinYaml,
     #[serde(default = "SessionsYaml::auto")]
     sessions: SessionsYaml,
@@ -425,6 +430,15 @@ enum PinYaml {
     Env(String),
     Credential(String),
     ProtectedPath,
+}
+
+/// Says what is wanted without showing what was found: somebody may have written the PIN itself.
+fn pin_yaml<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PinYaml, D::Error> {
+    yaml::map_enum::deserialize(deserializer).map_err(|_| {
+        serde::de::Error::custom(
+            "wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
+        )
+    })
 }
 
 #[derive(Debug, Deserialize)]

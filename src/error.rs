@@ -10,7 +10,8 @@ use crate::authority;
 use crate::config::ConfigError;
 use crate::ledger::{self, Conflict};
 use crate::output::file::OutputError;
-use crate::token::{self, TriesLeft};
+use crate::token::{self, PinError, TriesLeft};
+use crate::x509::Serial;
 use crate::x509::csr::CsrError;
 
 /// Any error a command can end with.
@@ -43,6 +44,14 @@ pub enum Error {
         file: String,
         /// Why.
         error: Box<authority::Error>,
+    },
+    /// A certificate was issued and recorded, and its file could not be written.
+    #[error("certificate {serial} is issued and recorded, but {error}")]
+    Undelivered {
+        /// The certificate's serial number.
+        serial: Serial,
+        /// What is wrong with the file.
+        error: OutputError,
     },
     /// What was asked for cannot be done like this.
     #[error("{message}")]
@@ -100,7 +109,14 @@ impl Error {
             Error::Interrupted(_) => {
                 of("interrupted", Exit::Interrupted).hint("run the same command again to resume")
             }
-            Error::Request { error, .. } => explain(error),
+            Error::Request { profile, error, .. } => match error.as_ref() {
+                refused @ authority::Error::Refused(_) => explain(refused).hint(format!(
+                    "run `factory-ca profile show {profile}` to see what it accepts"
+                )),
+                other => explain(other),
+            },
+            Error::Undelivered { error, .. } => explain_output(error)
+                .hint("run the same command again with a file that can be written: it gets the same certificate"),
             Error::Usage { hint, .. } => Explanation {
                 hint: hint.clone(),
                 ..of("usage", Exit::Usage)
@@ -110,10 +126,12 @@ impl Error {
 
     /// The text and its causes, one per line.
     pub fn lines(&self) -> Vec<String> {
-        match self {
-            Error::Request { error, .. } => texts(self.to_string(), error.source()),
-            other => texts(self.to_string(), other.source()),
-        }
+        let cause = match self {
+            Error::Request { error, .. } => StdError::source(error.as_ref()),
+            Error::Undelivered { error, .. } => StdError::source(error),
+            other => StdError::source(other),
+        };
+        with_causes(self.to_string(), cause)
     }
 }
 
@@ -183,6 +201,7 @@ fn refusal(profile: &str, file: &str, error: &authority::Error) -> String {
         authority::Error::Refused(_) => {
             format!("profile `{profile}` refuses `{file}`: {error}; nothing was signed")
         }
+        authority::Error::Conflict(_) => format!("`{file}` is refused: {error}"),
         authority::Error::Csr(_) => format!("`{file}` is refused: {error}; nothing was signed"),
         other => other.to_string(),
     }
@@ -190,18 +209,25 @@ fn refusal(profile: &str, file: &str, error: &authority::Error) -> String {
 
 /// An error of the engine with its causes, on one line.
 pub fn on_one_line(error: &authority::Error) -> String {
-    texts(error.to_string(), error.source()).join(": ")
+    with_causes(error.to_string(), StdError::source(error)).join(": ")
 }
 
-/// An error's text and those of its causes; a cause whose text was said already is left out.
-fn texts(first: String, mut source: Option<&(dyn StdError + 'static)>) -> Vec<String> {
-    let mut lines = vec![first];
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !lines.iter().any(|line| line.contains(&text)) {
-            lines.push(text);
+/// A text and its causes. A cause that was said already is left out; of one that only repeats the one above it in more
+/// words, the words are kept.
+fn with_causes(text: String, mut cause: Option<&(dyn StdError + 'static)>) -> Vec<String> {
+    let mut lines = vec![text];
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if lines.iter().any(|line| line.contains(&text)) {
+            cause = error.source();
+            continue;
         }
-        source = cause.source();
+        let repeats = |above: &String| text.ends_with(above.as_str());
+        if lines.len() > 1 && lines.last().is_some_and(repeats) {
+            lines.pop();
+        }
+        lines.push(text);
+        cause = error.source();
     }
     lines
 }
@@ -249,7 +275,9 @@ fn explain_config(error: &ConfigError) -> Explanation {
         ConfigError::Missing(_) => of("no-pki-directory", Exit::Usage).hint(
             "make one with `factory-ca init --factory NAME`, or name another with `--pki-dir DIR`",
         ),
-        ConfigError::Unknown { .. } => of("unknown-name", Exit::Usage),
+        ConfigError::Unknown { .. } => {
+            of("unknown-name", Exit::Usage).hint("names are those of factory-ca.yaml")
+        }
         ConfigError::Read(..) => of("file", Exit::Usage),
         _ => of("configuration", Exit::Usage),
     }
@@ -300,9 +328,10 @@ pub fn explain_output(error: &OutputError) -> Explanation {
     match error {
         OutputError::Busy(_) => of("output-busy", Exit::Unavailable)
             .hint("wait for the other batch, or name another directory"),
-        OutputError::Exists(_) => of("output-exists", Exit::Usage)
+        OutputError::Exists(_) | OutputError::Taken(_) => of("output-exists", Exit::Usage)
             .hint("move it away or name another; nothing is ever overwritten"),
-        OutputError::Write(_, error) => of("output", exit_of(error.kind())),
+        OutputError::Write(_, error) => of("output", exit_of(error.kind()))
+            .hint("put that right, then run the same command again"),
     }
 }
 
@@ -316,18 +345,23 @@ fn explain_token(error: &token::Error) -> Explanation {
         KeyExposed { .. } => of("key-exposed", Exit::Stop).hint("do not use this key: the token would give it away"),
         KeyMismatch { .. } => usage("key-mismatch").hint("run `factory-ca token show NAME` and compare with the certificate"),
         KeyNotFound { .. } => usage("key-not-found").hint("run `factory-ca token show NAME`"),
-        LabelTaken { .. } | TokenAmbiguous { .. } => usage("token-ambiguous").hint("add `serial=` to the token's URI; run `factory-ca token list`"),
+        LabelTaken { .. } => usage("label-taken").hint("give the token's URI another label, or the `serial=` of the token that is meant; run `factory-ca token list`"),
         ModuleNotFound { .. } | NotAModule { .. } => usage("module").hint("name the vendor's PKCS#11 library, for example `/usr/lib/softhsm/libsofthsm2.so`"),
         NoFreeToken { .. } => usage("token-not-found").hint("run `factory-ca token list`"),
         TokenNotFound { .. } => of("token-not-found", Exit::Unavailable)
             .hint("check that the token is connected, then run `factory-ca token list`"),
-PinLocked { .. } => usage("pin-locked").hint("only the security officer can unlock it"),
+        Pin(PinError::Mode { path, .. }) => usage("pin-file-mode").hint(format!("run `chmod 600 {}`", path.display())),
+        Pin(_) => usage("pin").hint("name another place with `--pin-file TOKEN=PATH`, `--pin-fd TOKEN=N` or `pin:` in factory-ca.yaml"),
+        PinLocked { .. } => usage("pin-locked").hint("only the security officer can unlock it"),
         PinRejected { left, .. } => usage("pin-rejected").hint(match left {
             TriesLeft::FinalTry => "one try is left; another wrong PIN locks the token and only the security officer can unlock it",
-            TriesLeft::Low => "few tries are left before the token locks",
+            TriesLeft::Low => "check where the PIN comes from before trying again: few tries are left before the token locks",
             TriesLeft::Locked => "the token is locked now; only the security officer can unlock it",
             TriesLeft::Unknown => "check where the PIN comes from before trying again: too many wrong PINs lock most tokens",
         }),
+        SoPinRejected { .. } => usage("so-pin-rejected")
+            .hint("check where the PIN comes from before trying again: too many wrong ones make a token unusable for ever"),
+        TokenAmbiguous { .. } => usage("token-ambiguous").hint("run `factory-ca token list` to see their serial numbers"),
         TokenInitialised { .. } => usage("token-initialised").hint("to erase it and all its keys, add `--erase --confirm LABEL`"),
         ModuleFailed { .. } | TokenInUse { .. } | TokenLost { .. } | TokenUnavailable { .. } => of("token-unavailable", Exit::Unavailable)
             .hint("check that the token is connected, then try again"),

@@ -53,7 +53,7 @@ impl Pki {
     ) -> Result<Created, Error> {
         let profile = self.profile(&authority.profile)?;
         if authority.certificate.exists() {
-            return Err(file::OutputError::Exists(authority.certificate.clone()).into());
+            return Err(file::OutputError::Taken(authority.certificate.clone()).into());
         }
         let issuer = match &authority.issuer {
             Some(name) => Some(self.issuer(self.config().authority(name)?, edge)?),

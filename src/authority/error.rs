@@ -30,11 +30,13 @@ pub enum Error {
     },
     /// The CA certificate is outside its validity.
     #[error(
-        "authority `{authority}` is valid from {from} to {until}, and now is {now}; nothing was signed"
+        "authority `{authority}`: certificate `{certificate}` is valid from {from} to {until}, and now is {now}; nothing was signed"
     )]
     AuthorityNotValid {
         /// The authority.
         authority: String,
+        /// The subject of the certificate in its chain that is outside its validity.
+        certificate: String,
         /// First moment of validity.
         from: Timestamp,
         /// Last moment of validity.
@@ -43,7 +45,7 @@ pub enum Error {
         now: Timestamp,
     },
     /// A certificate file.
-    #[error("certificate `{path}`")]
+    #[error("certificate `{path}` cannot be used")]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -69,7 +71,7 @@ pub enum Error {
     Config(#[from] ConfigError),
     /// Another certificate stands in the way.
     #[error("{0}; nothing was signed")]
-    Conflict(#[from] Conflict),
+    Conflict(Conflict),
     /// The request.
     #[error(transparent)]
     Csr(#[from] CsrError),
@@ -78,7 +80,7 @@ pub enum Error {
     File(PathBuf, #[source] io::Error),
     /// A lint fired.
     #[error("{0}; nothing was signed")]
-    Lint(#[from] Finding),
+    Lint(Finding),
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
@@ -103,15 +105,15 @@ pub enum Error {
     #[error(transparent)]
     Output(#[from] OutputError),
     /// A profile.
-    #[error("profile `{name}`: {source}")]
+    #[error("profile `{name}`: {problem}")]
     Profile {
         /// Its name or file.
         name: String,
         /// What is wrong.
-        source: ProfileError,
+        problem: ProfileError,
     },
     /// The profile does not admit the request.
-    #[error("{0}")]
+    #[error(transparent)]
     Refused(#[from] Refusal),
     /// The token returned a signature that its own key does not verify.
     #[error(
@@ -163,5 +165,19 @@ impl Error {
             Error::Csr(_) => Some("csr-malformed"),
             _ => None,
         }
+    }
+}
+
+// Their texts are part of ours: as sources they would be shown twice.
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Error {
+        Error::Conflict(conflict)
+    }
+}
+
+impl From<Finding> for Error {
+    fn from(finding: Finding) -> Error {
+        Error::Lint(finding)
     }
 }

@@ -91,6 +91,7 @@ impl Issuer {
             None => Ok(()),
             Some(certificate) => Err(Error::AuthorityNotValid {
                 authority: self.name.clone(),
+                certificate: certificate.subject().to_string(),
                 from: certificate.not_before(),
                 until: certificate.not_after(),
                 now,

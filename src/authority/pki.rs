@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::profile::{self, Profile};
 use crate::token::{self, KeyQuery, Module, OpenToken, PinEdge, PinSource, Token};
 use crate::x509::Certificate;
+use crate::x509::key::KeyError;
 
 /// An open PKI directory. Tokens are opened one by one, as commands need them.
 pub struct Pki {
@@ -51,15 +52,15 @@ impl Pki {
             }
             Err(error) => return Err(Error::File(path, error)),
         };
-        let profile = read.map_err(|source| Error::Profile {
+        let profile = read.map_err(|problem| Error::Profile {
             name: name.to_owned(),
-            source,
+            problem,
         })?;
         match profile.name() == name {
             true => Ok(profile),
             false => Err(Error::Profile {
                 name: name.to_owned(),
-                source: profile::ProfileError::Inconsistent {
+                problem: profile::ProfileError::Inconsistent {
                     key: "name",
                     found: format!("`{}`", profile.name()),
                     wanted: format!("`{name}`, as the file is called"),
@@ -216,7 +217,12 @@ fn check_link(
     }
     certificate
         .verify(above.key())
-        .map_err(|error| broken(error.to_string()))
+        .map_err(|error| match error {
+            KeyError::SignatureMismatch => {
+                broken("its signature does not verify with that one's key".to_owned())
+            }
+            other => broken(other.to_string()),
+        })
 }
 
 /// One session for each processor, at least two.

@@ -151,7 +151,7 @@ pub struct TokenInit {
     #[arg(long)]
     pub serial: Option<String>,
     /// Initialise a token that is in use; every key in it is lost
-    #[arg(long, requires = "confirm")]
+    #[arg(long)]
     pub erase: bool,
     /// The label of the token that may be erased
     #[arg(long, value_name = "LABEL")]

@@ -1,9 +1,10 @@
 //! `device`: issue, list, show, allow-reissue.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 use super::clap_args::{AllowReissue, Device, DeviceIssue, DeviceList, Global, Issuing, StateName};
 use super::edge::{Terminal, entropy};
@@ -12,7 +13,7 @@ use crate::authority::{self, Authority, Origin, Pki};
 use crate::config::AuthorityConfig;
 use crate::error::Error;
 use crate::ledger::{Entry, Filter, OnLive, State};
-use crate::output::file::{self, Access};
+use crate::output::file::{self, Access, OutputError};
 use crate::profile::{Period, Profile};
 use crate::timestamp::Timestamp;
 use crate::x509::certificate;
@@ -68,7 +69,10 @@ pub fn choose<'a>(
         false => Err(authority::Error::NotIssued {
             authority: authority.name.clone(),
             profile: profile.name().to_owned(),
-            issues: authority.profiles.join(", "),
+            issues: match authority.profiles.as_slice() {
+                [] => "nothing".to_owned(),
+                profiles => profiles.join(", "),
+            },
         }
         .into()),
     }
@@ -78,10 +82,11 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     let (config, profile) = choose(pki, &arguments.issuing)?;
     let source = arguments.csr.display().to_string();
     let to_stdout = arguments.output == Path::new("-");
-    if !to_stdout && arguments.output.exists() {
-        return Err(file::OutputError::Exists(arguments.output.clone()).into());
-    }
     let bytes = read(&arguments.csr)?;
+    let file = match to_stdout {
+        true => None,
+        false => Some(begin(&arguments.output)?),
+    };
     let issuer = pki.issuer(config, &Terminal)?;
     let mut notes = Vec::new();
     let writer = super::writer(pki, "device issue", &mut notes)?;
@@ -123,14 +128,31 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
         issued.serial,
         issued.not_after.date()
     );
-    let text = match to_stdout {
-        true => pem,
-        false => {
-            file::create(&arguments.output, pem.as_bytes(), Access::Public)?;
+    let text = match file {
+        None => pem,
+        Some(file) => {
+            let written = deliver(file, &arguments.output, &pem);
+            let serial = issued.serial;
+            written.map_err(|error| Error::Undelivered { serial, error })?;
             String::new()
         }
     };
     Ok(Report::new(text, json).note(note).after(notes))
+}
+
+/// Begins the output file before anything is signed: a place that cannot be written to is found out now.
+fn begin(path: &Path) -> Result<NamedTempFile, OutputError> {
+    match path.exists() {
+        true => Err(OutputError::Taken(path.to_owned())),
+        false => file::begin(path, Access::Public),
+    }
+}
+
+fn deliver(mut file: NamedTempFile, path: &Path, pem: &str) -> Result<(), OutputError> {
+    file.as_file_mut()
+        .write_all(pem.as_bytes())
+        .map_err(OutputError::at(path))?;
+    file::finish(file, path)
 }
 
 /// Reads a request, but never more than one may have.

@@ -14,9 +14,7 @@ pub struct Terminal;
 impl PinEdge for Terminal {
     fn prompt(&self, token: &str) -> io::Result<Zeroizing<String>> {
         if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
-            return Err(io::Error::other(
-                "there is no terminal; use `--pin-file TOKEN=PATH`, `--pin-fd TOKEN=N` or another `pin:` in factory-ca.yaml",
-            ));
+            return Err(io::Error::other("there is no terminal"));
         }
         rpassword::prompt_password(format!("PIN of token {token}: ")).map(Zeroizing::new)
     }
@@ -36,8 +34,7 @@ pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Er
     let typed = match given {
         Some(given) => given.to_owned(),
         None if io::stdin().is_terminal() => {
-            eprint!("{question} Type `{name}` to go on: ");
-            let _ = io::stderr().flush();
+            let _ = write!(io::stderr(), "{question} Type `{name}` to go on: ");
             let mut line = String::new();
             io::stdin()
                 .lock()

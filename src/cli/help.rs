@@ -5,8 +5,13 @@ Examples:
   factory-ca init --factory acme
   factory-ca batch issue csrs --out devices
 
-Exit codes: 0 done · 1 refused: reject this device · 2 usage, configuration or PIN: fix it, never retry blindly ·
-3 token or ledger unavailable, nothing signed: retry later · 4 unknown outcome: stop the line · 130 interrupted";
+Exit codes:
+    0  done
+    1  refused: reject this device
+    2  usage, configuration or PIN: fix it, never retry blindly
+    3  token or ledger unavailable, nothing signed: retry later
+    4  unknown outcome: stop the line
+  130  interrupted";
 
 pub const INIT: &str = "\
 Examples:
@@ -41,7 +46,8 @@ Examples:
   factory-ca ca create root --confirm root
   factory-ca ca create line-1 --common-name fio-5f1e --key-type p384
 
-Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable ·
+4 unknown outcome";
 
 pub const CA_LIST: &str = "\
 Examples:
@@ -62,7 +68,8 @@ Examples:
   factory-ca device issue device.csr -o client.pem
   factory-ca device issue - --chained <device.csr
 
-Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN · 3 token or ledger unavailable ·
+4 unknown outcome";
 
 pub const DEVICE_LIST: &str = "\
 Examples:
@@ -90,8 +97,13 @@ Examples:
   factory-ca batch issue csrs --out devices
   factory-ca batch issue csrs --out certificates.ndjson --format ndjson --json
 
-Exit codes, the worst of all requests: 0 all have certificates · 1 some were refused · 2 usage, configuration or PIN ·
-3 token or ledger unavailable, run again · 4 unknown outcome, stop the line · 130 interrupted, run again";
+Exit codes, the worst of all requests:
+    0  all have certificates
+    1  some were refused
+    2  usage, configuration or PIN
+    3  token or ledger unavailable: run it again
+    4  unknown outcome: stop the line
+  130  interrupted: run it again";
 
 pub const BUNDLE_EXPORT: &str = "\
 Examples:

@@ -19,7 +19,7 @@ use crate::hex;
 use crate::ledger::Ledger;
 use crate::output::file::{self, Access, OutputError};
 use crate::timestamp::Timestamp;
-use crate::token::{Label, Module, OnInitialised, Pin, Target, TokenUri};
+use crate::token::{Label, MAX_LABEL, Module, OnInitialised, Pin, Target, TokenUri};
 use crate::x509::{Certificate, Curve};
 
 pub fn run(global: &Global, arguments: Init) -> Result<Report, Error> {
@@ -29,6 +29,17 @@ pub fn run(global: &Global, arguments: Init) -> Result<Report, Error> {
         return Err(Error::usage(
             message,
             "name another directory with `--pki-dir DIR`",
+        ));
+    }
+    if !config::is_factory_name(&arguments.factory) {
+        let message = format!(
+            "`--factory` is `{}`, wanted is {}",
+            arguments.factory.escape_debug(),
+            config::FACTORY_NAME
+        );
+        return Err(Error::usage(
+            message,
+            "it becomes the OU of every certificate",
         ));
     }
     let staging = Staging::begin(pki)?;
@@ -182,8 +193,13 @@ fn new_pin(home: &Path, name: &str) -> Result<Pin, Error> {
     Ok(Pin::new(text, name).map_err(crate::token::Error::from)?)
 }
 
+/// The factory's name and the token's, as much of the first as fits: a factory name may be longer than a label.
 fn token_label(factory: &str, name: &str) -> Result<Label, Error> {
-    Ok(Label::new(&format!("{factory}-{name}"))?)
+    let mut end = factory.len().min(MAX_LABEL - 1 - name.len());
+    while !factory.is_char_boundary(end) {
+        end -= 1;
+    }
+    Ok(Label::new(&format!("{}-{name}", factory[..end].trim()))?)
 }
 
 fn device_ca_name(arguments: &Init) -> &str {

@@ -77,7 +77,7 @@ fn export(ledger: &Ledger, format: ExportFormat, output: &Path) -> Result<Report
         return Ok(Report::new("", Value::Null));
     }
     if output.exists() {
-        return Err(OutputError::Exists(output.to_owned()).into());
+        return Err(OutputError::Taken(output.to_owned()).into());
     }
     let mut sink = BufWriter::new(file::begin(output, Access::Public)?);
     write(&mut sink)?;

@@ -25,10 +25,10 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::Parser;
 
 use crate::authority::Pki;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::ledger::Writer;
 use crate::timestamp::Timestamp;
 use crate::token::PinSource;
@@ -37,10 +37,9 @@ use report::Report;
 
 /// Runs the program and returns its exit code.
 pub fn run() -> ExitCode {
-    let matches = Cli::command().get_matches();
-    let cli = match Cli::from_arg_matches(&matches) {
+    let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return unparsed(&error),
     };
     let json = cli.global.json;
     let outcome = embedded::enter(&cli).and_then(|()| dispatch(cli));
@@ -49,6 +48,28 @@ pub fn run() -> ExitCode {
         Ok(report) => report.print(json),
         Err(error) => report::print_error(&error, json),
     }
+}
+
+/// Help and version are printed; wrong arguments are an error like any other when JSON was asked for.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+        let text = error.to_string();
+        let what = text.split("\n\n").next().unwrap_or_default();
+        let lines: Vec<&str> = what.lines().map(str::trim).collect();
+        let message = lines.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let error = Error::usage(message, "run the command with `--help`");
+        return report::print_error(&error, true);
+    }
+    let _ = error.print();
+    ExitCode::from(
+        if error.use_stderr() {
+            Exit::Usage
+        } else {
+            Exit::Done
+        }
+        .code(),
+    )
 }
 
 fn dispatch(cli: Cli) -> Result<Report, Error> {

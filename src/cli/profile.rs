@@ -89,7 +89,7 @@ fn check(file: &Path) -> Result<Report, Error> {
         .map_err(|error| authority::Error::File(file.to_owned(), error))?;
     let name = file.display().to_string();
     let profile =
-        Profile::from_yaml(&text).map_err(|source| authority::Error::Profile { name, source })?;
+        Profile::from_yaml(&text).map_err(|problem| authority::Error::Profile { name, problem })?;
     let json = json!({ "name": profile.name(), "sound": true });
     let note = format!(
         "profile `{}` in `{}` is sound",
@@ -109,8 +109,8 @@ fn shipped(name: &str) -> Result<Profile, Error> {
         found: found.join(", "),
     };
     let profile = Profile::shipped(name).ok_or_else(unknown)?;
-    Ok(profile.map_err(|source| authority::Error::Profile {
+    Ok(profile.map_err(|problem| authority::Error::Profile {
         name: name.to_owned(),
-        source,
+        problem,
     })?)
 }

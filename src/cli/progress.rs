@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::report;
+
 /// How far a batch is.
 pub struct Progress(ProgressBar);
 
@@ -29,7 +31,7 @@ impl Progress {
 
     /// Prints a line without disturbing the bar.
     pub fn line(&self, text: &str) {
-        self.0.suspend(|| eprintln!("{text}"));
+        self.0.suspend(|| report::tell(text));
     }
 
     /// Takes the bar away.

@@ -1,11 +1,12 @@
 //! One renderer for what commands report, and one for errors.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::error::{Error, Exit};
+use crate::output::file::OutputError;
 
 /// What a command reports: data for stdout, notes for people on stderr.
 pub struct Report {
@@ -47,7 +48,7 @@ impl Report {
         self
     }
 
-    /// Prints the report; a reader that has gone away is no error.
+    /// Prints the report. A reader of stdout that has gone away is no error; a full disk behind it is.
     pub fn print(self, json: bool) -> ExitCode {
         let text = match json {
             // The data went to stdout already.
@@ -55,11 +56,19 @@ impl Report {
             true => format!("{:#}\n", self.json),
             false => self.text,
         };
-        if !text.is_empty() {
-            let _ = std::io::stdout().write_all(text.as_bytes());
+        let mut stdout = io::stdout();
+        match stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush())
+        {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let error = OutputError::Write("stdout".into(), error);
+                return print_error(&error.into(), json);
+            }
+            _ => {}
         }
         if !json {
-            self.notes.iter().for_each(|note| eprintln!("{note}"));
+            self.notes.iter().for_each(|note| tell(note));
         }
         ExitCode::from(self.exit.code())
     }
@@ -71,20 +80,23 @@ pub fn print_error(error: &Error, json: bool) -> ExitCode {
     let mut lines = error.lines();
     if json {
         let message = lines.join(": ");
-        eprintln!(
-            "{}",
-            json!({"error": {"code": explanation.code, "message": message, "hint": explanation.hint}})
-        );
+        let error = json!({"code": explanation.code, "message": message, "hint": explanation.hint});
+        tell(&json!({ "error": error }).to_string());
     } else {
-        eprintln!("error: {}", lines.remove(0));
+        tell(&format!("error: {}", lines.remove(0)));
         lines
             .iter()
-            .for_each(|line| eprintln!("  Caused by: {line}"));
+            .for_each(|line| tell(&format!("  Caused by: {line}")));
         if let Some(hint) = explanation.hint {
-            eprintln!("hint: {hint}");
+            tell(&format!("hint: {hint}"));
         }
     }
     ExitCode::from(explanation.exit.code())
+}
+
+/// Tells people something. Nobody to hear it is no reason to fail: what is done is done.
+pub fn tell(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// A table with aligned columns: the first row is the head.

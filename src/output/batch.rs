@@ -90,6 +90,9 @@ impl Directories {
         ca: &Certificate,
         root: &Certificate,
     ) -> Result<Directories, OutputError> {
+        if directory.is_file() {
+            return Err(OutputError::Taken(directory.to_owned()));
+        }
         fs::create_dir_all(directory).map_err(OutputError::at(directory))?;
         let handle = File::open(directory).map_err(OutputError::at(directory))?;
         match handle.try_lock() {
@@ -190,7 +193,7 @@ impl Bundle {
     /// Begins a bundle under a name that must be free.
     pub fn begin(path: &Path, format: BundleFormat) -> Result<Bundle, OutputError> {
         if path.exists() {
-            return Err(OutputError::Exists(path.to_owned()));
+            return Err(OutputError::Taken(path.to_owned()));
         }
         let file = file::begin(path, Access::Public)?;
         Ok(Bundle {

@@ -36,9 +36,12 @@ pub enum OutputError {
     /// Another batch writes there.
     #[error("`{0}` is being written by another batch")]
     Busy(PathBuf),
-    /// Another file stands in the way.
+    /// A file with other bytes stands in the way.
     #[error("`{0}` exists and holds something else; it was left as it is")]
     Exists(PathBuf),
+    /// The name is taken; what the file holds was not looked at.
+    #[error("`{0}` exists; it was left as it is")]
+    Taken(PathBuf),
     /// The file system.
     #[error("`{0}` cannot be written")]
     Write(PathBuf, #[source] io::Error),
@@ -47,7 +50,7 @@ pub enum OutputError {
 impl OutputError {
     /// Wraps an I/O error with the path it happened at.
     pub fn at(path: &Path) -> impl FnOnce(io::Error) -> OutputError + '_ {
-        move |error| OutputError::Write(path.to_owned(), error)
+        move |error| OutputError::Write(path.to_owned(), without_temporary_name(error))
     }
 }
 
@@ -57,7 +60,9 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<Written, O
         return Ok(written);
     }
     let mut file = begin(path, access)?;
-    file.write_all(contents).map_err(OutputError::at(path))?;
+    file.as_file_mut()
+        .write_all(contents)
+        .map_err(OutputError::at(path))?;
     match finish(file, path) {
         Err(OutputError::Exists(_)) => {
             compare(path, contents)?.ok_or(OutputError::Exists(path.to_owned()))
@@ -85,7 +90,7 @@ pub fn finish(file: NamedTempFile, path: &Path) -> Result<(), OutputError> {
     file.persist_noclobber(path)
         .map_err(|error| match error.error.kind() {
             io::ErrorKind::AlreadyExists => OutputError::Exists(path.to_owned()),
-            _ => OutputError::Write(path.to_owned(), error.error),
+            _ => OutputError::at(path)(error.error),
         })?;
     sync_directory(parent(path))
 }
@@ -104,6 +109,17 @@ pub fn compare(path: &Path, contents: &[u8]) -> Result<Option<Written>, OutputEr
         Ok(_) => Err(OutputError::Exists(path.to_owned())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(OutputError::Write(path.to_owned(), error)),
+    }
+}
+
+/// Errors of temporary files tell their random names, which nobody asked for.
+fn without_temporary_name(error: io::Error) -> io::Error {
+    match (error.get_ref(), error.kind()) {
+        (None, _) | (_, io::ErrorKind::Other) => error,
+        (Some(_), io::ErrorKind::NotFound) => {
+            io::Error::new(io::ErrorKind::NotFound, "there is no such directory")
+        }
+        (Some(_), kind) => kind.into(),
     }
 }
 
@@ -151,5 +167,7 @@ mod tests {
     fn a_missing_directory_is_named() {
         let error = create(Path::new("/nonexistent/x"), b"", Access::Public).unwrap_err();
         assert_eq!(error.to_string(), "`/nonexistent/x` cannot be written");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, "there is no such directory");
     }
 }

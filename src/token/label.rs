@@ -42,7 +42,7 @@ impl fmt::Display for Label {
 }
 
 /// Bytes of `label` in `CK_TOKEN_INFO`.
-pub(super) const MAX_LABEL: usize = 32;
+pub const MAX_LABEL: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -38,7 +38,7 @@ pub use generate::{GeneratedKey, Persistence};
 pub use info::TokenInfo;
 pub use initialise::{OnInitialised, Target};
 pub use key::{Key, Signer};
-pub use label::Label;
+pub use label::{Label, MAX_LABEL};
 pub use login::OpenToken;
 pub use module::{Module, Token};
 pub use object::{KeyClass, KeyObject};

@@ -75,8 +75,9 @@ impl Module {
         name.to_string_lossy().into_owned()
     }
 
-    /// All tokens, those that are not initialised yet, too.
+    /// All tokens by label; those that are not initialised yet, too, at the end.
     ///
+    /// The order of slots is left to the module and changes: SoftHSM2 goes by random file names.
     /// A token that cannot be read is left out, so that one broken device does not hide the others; only if none can be
     /// read it is an error.
     pub fn tokens(&self) -> Result<Vec<TokenInfo>, Error> {
@@ -94,7 +95,12 @@ impl Module {
         }
         match failure {
             Some(cause) if tokens.is_empty() => Err(self.failed("reading the tokens")(cause)),
-            _ => Ok(tokens),
+            _ => {
+                tokens.sort_by_cached_key(|info: &TokenInfo| {
+                    (!info.initialised, info.label.clone(), info.serial.clone())
+                });
+                Ok(tokens)
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! What integration tests share. Each test program uses a part of it.
 #![allow(dead_code)]
 
+pub mod factory;
+pub mod requests;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,0 +1,18 @@
+//! What people see: every wrong input with its error, its exit code, and that nothing was signed or half-written.
+//!
+//! `SNAPSHOTS=overwrite cargo test --test cli` writes the snapshots anew; read the difference before committing it.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod authorities;
+mod configuration;
+mod files;
+mod help;
+mod json;
+mod ledger;
+mod pins;
+mod reissue;
+mod requests;
+mod tokens;
