@@ -436,7 +436,7 @@ enum PinYaml {
 fn pin_yaml<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PinYaml, D::Error> {
     yaml::map_enum::deserialize(deserializer).map_err(|_| {
         serde::de::Error::custom(
-            "wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
+            "`pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
         )
     })
 }
@@ -527,7 +527,12 @@ authorities:
             (
                 "pin: prompt",
                 "pin: {fil: x}",
-                "`factory-ca.yaml`: line 5, column 88: tokens.root.pin: unknown key `fil`, the nearest valid one is `file`",
+                "`factory-ca.yaml`: line 5, column 9: tokens.root: `pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
+            ),
+            (
+                "pin: prompt",
+                "pin: 774411",
+                "`factory-ca.yaml`: line 5, column 9: tokens.root: `pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
             ),
             (
                 "issuer: root",

@@ -72,7 +72,7 @@ error: `pki/factory-ca.yaml`: `tokens.line.module` is `libpkcs11.so`, wanted is 
             "pin: {file: softhsm/line.pin}",
             "pin: 774411",
             str![[r#"
-error: `pki/factory-ca.yaml`: line 11, column 5: tokens.line: wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`
+error: `pki/factory-ca.yaml`: line 11, column 5: tokens.line: `pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`
 
 "#]],
         ),

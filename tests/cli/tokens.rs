@@ -144,11 +144,22 @@ hint: name the vendor's PKCS#11 library, for example `/usr/lib/softhsm/libsofths
 
 "#]],
     );
+    let places = [
+        "/lib/x86_64-linux-gnu",
+        "/lib/aarch64-linux-gnu",
+        "/lib64",
+        "/usr/lib",
+    ];
+    let libraries = places
+        .iter()
+        .map(|place| Path::new(place).join("libc.so.6"));
+    let library = libraries.into_iter().find(|path| path.exists()).unwrap();
+    std::os::unix::fs::symlink(library, factory.path("libc.so")).unwrap();
     factory.refuses(
-        "token list --module /lib/x86_64-linux-gnu/libc.so.6",
+        "token list --module libc.so",
         2,
         str![[r#"
-error: `/lib/x86_64-linux-gnu/libc.so.6` is not a PKCS#11 module
+error: `libc.so` is not a PKCS#11 module
   Caused by: it does not export `C_GetFunctionList`
 hint: name the vendor's PKCS#11 library, for example `/usr/lib/softhsm/libsofthsm2.so`
 
