@@ -16,6 +16,9 @@ impl Timestamp {
     /// 9999-12-31T23:59:59Z, which RFC 5280 section 4.1.2.5 reserves for "no well-defined expiration date".
     pub const NO_EXPIRY: Timestamp = Timestamp(253_402_300_799);
 
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Timestamp = Timestamp(0);
+
     /// Reads the system clock.
     pub fn now() -> Timestamp {
         Timestamp(OffsetDateTime::now_utc().unix_timestamp())

@@ -22,6 +22,7 @@ pub use schema::Kind;
 
 use ::der::asn1::ObjectIdentifier;
 
+use crate::timestamp::Timestamp;
 use crate::x509::key::KeyIdentifierMethod;
 use crate::x509::template::{BasicConstraints, KeyUsage, Marked};
 use crate::x509::{Curve, KeyKind};
@@ -240,6 +241,17 @@ impl Profile {
         if !(9..=20).contains(&self.serial_octets) {
             return Err(inconsistent("serial.octets", self.serial_octets, "9 to 20"));
         }
+        let start = Timestamp::EPOCH;
+        if self
+            .at_least
+            .is_some_and(|least| least.after(start) > self.period.after(start))
+        {
+            return Err(inconsistent(
+                "validity.at-least",
+                "longer than `validity.period`",
+                "shorter",
+            ));
+        }
         if self.keys.is_empty() {
             return Err(inconsistent(
                 "key.admit",
@@ -390,6 +402,11 @@ mod tests {
                 "octets: 16",
                 "octets: 8",
                 "`serial.octets` is 8, wanted is 9 to 20",
+            ),
+            (
+                "at-least: 5y",
+                "at-least: 21y",
+                "`validity.at-least` is longer than `validity.period`, wanted is shorter",
             ),
             (
                 "octets: 16",

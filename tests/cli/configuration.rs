@@ -10,7 +10,7 @@ fn an_unknown_key_in_the_configuration_is_an_error() {
     factory.device_request();
     factory.configure("sessions: auto", "session: auto");
     factory.refuses("device issue dev.csr -o dev.pem", 2, str![[r#"
-error: `pki/factory-ca.yaml`: line 14, column 5: tokens.line: unknown key `session`, the nearest valid one is `sessions`
+error: `pki/factory-ca.yaml`: line 19, column 5: tokens.line: unknown key `session`, the nearest valid one is `sessions`
 
 "#]]);
 }
@@ -72,7 +72,7 @@ error: `pki/factory-ca.yaml`: `tokens.line.module` is `libpkcs11.so`, wanted is 
             "pin: {file: softhsm/line.pin}",
             "pin: 774411",
             str![[r#"
-error: `pki/factory-ca.yaml`: line 11, column 5: tokens.line: `pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`
+error: `pki/factory-ca.yaml`: line 16, column 5: tokens.line: `pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`
 
 "#]],
         ),

@@ -325,7 +325,7 @@ hint: put that right, then run the same command again
     assert_eq!(outcome.code, 3);
     let again = factory.run("device issue dev.csr").succeeds();
     assert!(
-        again.stderr.contains("has had certificate"),
+        again.stderr.contains("already had certificate"),
         "{}",
         again.stderr
     );

@@ -39,7 +39,7 @@ fn a_lost_ledger_is_not_replaced_by_an_empty_one() {
             line,
             2,
             str![[r#"
-error: no ledger at `pki/ledger.db`
+error: there is no ledger at `pki/ledger.db`
 hint: restore it from a backup; without it the CA no longer knows what it issued
 
 "#]],

@@ -17,7 +17,7 @@ fn the_same_request_gets_the_same_bytes() {
 
 "#]]);
     again.says(str![[r#"
-56b2fa41-d79a-4aad-ba26-e26e719878bb has had certificate [SERIAL] until [DATE], written to stdout
+56b2fa41-d79a-4aad-ba26-e26e719878bb already had certificate [SERIAL] until [DATE], written to stdout
 
 "#]]);
     // ECDSA signs anew each time: another request for the same key, and the same certificate.

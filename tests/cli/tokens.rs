@@ -12,9 +12,9 @@ fn a_missing_token_lists_what_is_there() {
     let factory = Factory::demo();
     factory.device_request();
     factory.point_line_to("pkcs11:token=nowhere");
-    factory.refuses("device issue dev.csr -o dev.pem", 2, str![[r#"
+    factory.refuses("device issue dev.csr -o dev.pem", 3, str![[r#"
 error: no token labelled `nowhere` in `libsofthsm2.so`; found: `demo-factory-line`, `demo-factory-root`
-hint: run `factory-ca token list`
+hint: check that the token is connected, then run `factory-ca token list`
 
 "#]]);
 }
@@ -38,11 +38,15 @@ fn a_label_that_is_taken_is_not_given_again() {
     let factory = Factory::demo();
     factory.point_line_to("pkcs11:token=demo-factory-line");
     factory.write_secret("so.pin", "so-774411");
-    factory.refuses("token init line --so-pin-file so.pin", 2, str![[r#"
-error: `libsofthsm2.so` already has a token labelled `demo-factory-line` (serial `[TOKEN]`); nothing was initialised
-hint: give the token's URI another label, or the `serial=` of the token that is meant; run `factory-ca token list`
+    factory.refuses(
+        "token init line --so-pin-file so.pin",
+        2,
+        str![[r#"
+error: token `demo-factory-line` (serial `[TOKEN]`) is already initialised; nothing was erased
+hint: to erase it and all its keys, add `--erase --confirm LABEL`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

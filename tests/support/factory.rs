@@ -336,8 +336,18 @@ fn collect(root: &Path, directory: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>
         let path = entry.unwrap().path();
         let name = path.strip_prefix(root).unwrap().to_owned();
         let text = name.to_str().unwrap();
-        if text.starts_with("pki/ledger.db") || text == "pki/softhsm/tokens" || text == "factory-ca"
-        {
+        let kept = [
+            "pki/softhsm/lock",
+            "pki/softhsm/saved",
+            "pki/softhsm/tokens",
+            "factory-ca",
+        ];
+        if text.starts_with("pki/ledger.db") || kept.contains(&text) {
+            continue;
+        }
+        // A process's copy of the tokens goes with it.
+        if text == "pki/softhsm/run" {
+            collect(root, &path, files);
             continue;
         }
         match path.is_dir() {

@@ -42,7 +42,10 @@ fn only_a_ledger_is_opened() {
     let desk = Desk::new();
     let missing = Ledger::open(&desk.path("none.db")).unwrap_err();
     let path = desk.path("none.db").display().to_string();
-    assert_eq!(missing.to_string(), format!("no ledger at `{path}`"));
+    assert_eq!(
+        missing.to_string(),
+        format!("there is no ledger at `{path}`")
+    );
     std::fs::write(
         desk.path("text.db"),
         "not a database, but long enough".repeat(100),
