@@ -129,9 +129,8 @@ fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Fin
         .note("  factory-ca token init root")
         .note("  factory-ca token init line")
         .note("  factory-ca ca create root")
-        .note(format!(
-            "  factory-ca ca create line-1 --common-name {common_name}"
-        ))
+        .note("  factory-ca ca create line-1")
+        .note(fio_warning(&common_name))
     }))
 }
 
