@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+mod written;
 
 use crate::token::{PinSource, TokenUri, UriError};
 use crate::yaml::{self, YamlError};
+use written::ConfigYaml;
 
 /// The file's name inside a PKI directory.
 pub const FILE: &str = "factory-ca.yaml";
@@ -257,129 +258,6 @@ impl Config {
     }
 }
 
-impl TokenYaml {
-    fn check(
-        self,
-        name: &str,
-        directory: &Path,
-        value: &dyn Fn(&str, String, &str) -> ConfigError,
-    ) -> Result<TokenConfig, ConfigError> {
-        let key = |field: &str| format!("tokens.{name}.{field}");
-        let uri = TokenUri::parse(&self.uri).map_err(|source| ConfigError::Uri {
-            file: directory.join(FILE),
-            token: name.to_owned(),
-            source,
-        })?;
-        if uri.token().is_none() {
-            return Err(value(
-                &key("uri"),
-                format!("`{}`", self.uri),
-                "a URI with `token=LABEL`",
-            ));
-        }
-        if uri.pin_source().is_some() {
-            return Err(value(
-                &key("uri"),
-                "one with pin-source".into(),
-                "the PIN's place in `pin:` only",
-            ));
-        }
-        let module = match self.module.as_deref().or(uri.module_path()) {
-            Some("embedded") => ModuleSource::Embedded,
-            Some(path) if path.starts_with('/') => ModuleSource::Path(path.into()),
-            Some(path) => {
-                return Err(value(
-                    &key("module"),
-                    format!("`{path}`"),
-                    "`embedded` or an absolute path",
-                ));
-            }
-            None => {
-                return Err(value(
-                    &key("module"),
-                    "missing".into(),
-                    "`embedded` or an absolute path",
-                ));
-            }
-        };
-        let sessions = match self.sessions {
-            SessionsYaml::Word(word) if word == "auto" => None,
-            SessionsYaml::Count(count) if (1..=MOST_SESSIONS).contains(&count) => Some(count),
-            SessionsYaml::Count(count) => {
-                return Err(value(
-                    &key("sessions"),
-                    count.to_string(),
-                    "`auto` or 1 to 256",
-                ));
-            }
-            SessionsYaml::Word(word) => {
-                return Err(value(
-                    &key("sessions"),
-                    format!("`{word}`"),
-                    "`auto` or 1 to 256",
-                ));
-            }
-        };
-        let pin = match self.pin {
-            PinYaml::Prompt => PinSource::Prompt,
-            PinYaml::File(path) => PinSource::File(directory.join(path)),
-            PinYaml::Fd(fd) => PinSource::Fd(fd),
-            PinYaml::Env(name) => PinSource::Env(name),
-            PinYaml::Credential(name) => PinSource::Credential(name),
-            PinYaml::ProtectedPath => PinSource::ProtectedPath,
-        };
-        Ok(TokenConfig {
-            name: name.to_owned(),
-            uri,
-            module,
-            pin,
-            sessions,
-        })
-    }
-}
-
-impl AuthorityYaml {
-    fn check(
-        self,
-        name: &str,
-        directory: &Path,
-        value: &dyn Fn(&str, String, &str) -> ConfigError,
-    ) -> Result<AuthorityConfig, ConfigError> {
-        let key = |field: &str| format!("authorities.{name}.{field}");
-        let sane = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with('.') || !name.chars().all(sane) {
-            return Err(value(
-                "authorities",
-                format!("`{}`", name.escape_debug()),
-                "names of letters, digits, `-`, `_`, `.`",
-            ));
-        }
-        let mut keys = self.keys;
-        let Some(first) = keys.pop().filter(|_| keys.is_empty()) else {
-            let found = format!("a list of {}", keys.len());
-            return Err(value(
-                &key("keys"),
-                found,
-                "one key (replicas are not supported yet)",
-            ));
-        };
-        let profile = match self.issuer {
-            None => "root-ca",
-            Some(_) => "device-ca",
-        };
-        Ok(AuthorityConfig {
-            name: name.to_owned(),
-            certificate: directory.join(self.certificate),
-            token: first.token,
-            object: first.object,
-            common_name: self.common_name,
-            profile: self.profile.unwrap_or_else(|| profile.to_owned()),
-            issuer: self.issuer,
-            profiles: self.profiles,
-        })
-    }
-}
-
 fn unknown<'a>(
     kind: &'static str,
     name: &str,
@@ -397,84 +275,6 @@ fn unknown<'a>(
         found,
     }
 }
-
-/// The file as it is written.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ConfigYaml {
-    factory: String,
-    ledger: String,
-    #[serde(default)]
-    tokens: BTreeMap<String, TokenYaml>,
-    #[serde(default)]
-    authorities: BTreeMap<String, AuthorityYaml>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct TokenYaml {
-    uri: String,
-    module: Option<String>,
-    #[serde(deserialize_with = "pin_yaml")]
-    pin: PinYaml,
-    #[serde(default = "SessionsYaml::auto")]
-    sessions: SessionsYaml,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum PinYaml {
-    Prompt,
-    File(PathBuf),
-    Fd(i32),
-    Env(String),
-    Credential(String),
-    ProtectedPath,
-}
-
-/// Says what is wanted without showing what was found: somebody may have written the PIN itself.
-fn pin_yaml<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<PinYaml, D::Error> {
-    yaml::map_enum::deserialize(deserializer).map_err(|_| {
-        serde::de::Error::custom(
-            "`pin` is something else, wanted is `prompt`, `{file: PATH}`, `{fd: N}`, `{env: NAME}`, `{credential: NAME}` or `protected-path`",
-        )
-    })
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum SessionsYaml {
-    Count(usize),
-    Word(String),
-}
-
-impl SessionsYaml {
-    fn auto() -> SessionsYaml {
-        SessionsYaml::Word("auto".to_owned())
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct AuthorityYaml {
-    certificate: PathBuf,
-    common_name: Option<String>,
-    issuer: Option<String>,
-    keys: Vec<KeyYaml>,
-    profile: Option<String>,
-    #[serde(default)]
-    profiles: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct KeyYaml {
-    token: String,
-    object: String,
-}
-
-/// Above what tokens commonly offer; a typing error is caught before it asks a token for millions.
-const MOST_SESSIONS: usize = 256;
 
 #[cfg(test)]
 mod tests {

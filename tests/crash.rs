@@ -1,46 +1,29 @@
 //! What only a killed program can show: promises 1 to 4 of the design hold across kill -9 at any moment.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use factory_ca::x509::device_key::DeviceKey;
 use factory_ca::x509::name::{COMMON_NAME, ORGANIZATIONAL_UNIT};
 use factory_ca::x509::{Certificate, Name};
 use serde_json::Value;
+use support::factory::Factory;
 
-/// A PKI directory with the embedded default, and directories of requests beside it.
-struct Factory(tempfile::TempDir);
+/// What a crash test asks of the factory.
+trait Line {
+    fn spawn(&self, arguments: &[&str]) -> Child;
+    fn json(&self, arguments: &[&str]) -> Value;
+    fn requests(&self, directory: &str, first: usize, count: usize) -> BTreeSet<String>;
+    fn assert_delivered(&self, out: &str, devices: &BTreeSet<String>);
+    fn live(&self) -> BTreeMap<String, String>;
+    fn assert_clean(&self) -> Value;
+}
 
-impl Factory {
-    fn new() -> Factory {
-        let factory = Factory(tempfile::tempdir().unwrap());
-        let made = factory
-            .command(&["init", "--factory", "demo-factory"])
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        factory
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_factory-ca"));
-        command
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env_remove("SOFTHSM2_CONF");
-        command
-    }
-
+impl Line for Factory {
     fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
         command
@@ -52,13 +35,8 @@ impl Factory {
 
     /// Runs a command to its end and returns what it reports as JSON.
     fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments).arg("--json").output().unwrap();
-        assert!(
-            output.status.success(),
-            "{arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout).unwrap()
+        let mut command = self.command(arguments);
+        self.outcome(command.arg("--json")).succeeds().json()
     }
 
     /// Makes requests of as many devices in a directory; returns the devices.
@@ -103,9 +81,9 @@ impl Factory {
     }
 
     /// Device → serial of its only issued certificate.
-    fn live(&self) -> std::collections::BTreeMap<String, String> {
+    fn live(&self) -> BTreeMap<String, String> {
         let list = self.json(&["device", "list", "--state", "issued"]);
-        let mut live = std::collections::BTreeMap::new();
+        let mut live = BTreeMap::new();
         for entry in list["certificates"].as_array().unwrap() {
             let device = entry["device"].as_str().unwrap().to_owned();
             let serial = entry["serial"].as_str().unwrap().to_owned();
@@ -170,7 +148,7 @@ fn moment(round: usize, longest: Duration) -> Duration {
 
 #[test]
 fn a_batch_killed_at_random_moments_ends_with_one_certificate_for_each_device() {
-    let factory = Factory::new();
+    let factory = Factory::demo();
     let devices = factory.requests("csrs", 0, scaled(600, 5000));
     let batch = ["batch", "issue", "csrs", "--out", "devices"];
     let mut interrupted = 0;
@@ -202,7 +180,7 @@ fn a_batch_killed_at_random_moments_ends_with_one_certificate_for_each_device() 
 
 #[test]
 fn two_batches_and_an_officer_share_a_ledger_and_one_is_killed() {
-    let factory = Factory::new();
+    let factory = Factory::demo();
     let count = scaled(500, 5000);
     let killed = factory.requests("a", 0, count);
     let living = factory.requests("b", count, count);
@@ -237,7 +215,7 @@ fn two_batches_and_an_officer_share_a_ledger_and_one_is_killed() {
 
 #[test]
 fn an_interrupted_batch_finishes_what_is_in_flight_and_resumes() {
-    let factory = Factory::new();
+    let factory = Factory::demo();
     let devices = factory.requests("csrs", 0, scaled(9000, 30_000));
     let batch = [
         "batch",
@@ -287,7 +265,7 @@ fn an_interrupted_batch_finishes_what_is_in_flight_and_resumes() {
 
 #[test]
 fn memory_is_bounded_however_many_requests_there_are() {
-    let factory = Factory::new();
+    let factory = Factory::demo();
     let count = scaled(15_000, 300_000);
     let report = factory.json(&["bench", "--count", &count.to_string()]);
     assert_eq!(report["count"], count);
@@ -298,7 +276,7 @@ fn memory_is_bounded_however_many_requests_there_are() {
 
 #[test]
 fn requests_for_one_device_in_one_batch_get_one_certificate() {
-    let factory = Factory::new();
+    let factory = Factory::demo();
     factory.requests("csrs", 0, 40);
     for number in 0..40 {
         let name = format!("00000000-0000-4000-8000-{number:012x}");

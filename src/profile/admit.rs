@@ -4,7 +4,7 @@ use x509_parser::prelude::FromDer;
 
 use super::alternative_names::SUBJECT_ALT_NAME;
 use super::schema::{Nesting, RequestedExtensions, Source};
-use super::subject::{self, Rule, shown};
+use super::subject::{self, Rule};
 use super::{Kind, Profile, Refusal};
 use crate::timestamp::Timestamp;
 use crate::x509::csr::label;
@@ -304,25 +304,7 @@ fn ca_value<'a>(rule: &'a Rule, naming: Naming<'a>) -> Result<&'a str, Refusal> 
     };
     let value = value
         .ok_or_else(|| Refusal::new("subject-missing", object.clone(), "missing", "a name"))?;
-    let length = value.chars().count();
-    if length == 0 || length > kind.longest {
-        let wanted = format!("1 to {} characters", kind.longest);
-        return Err(Refusal::new(
-            "subject-length",
-            object,
-            format!("{length} characters long"),
-            wanted,
-        ));
-    }
-    match value.chars().any(char::is_control) {
-        true => Err(Refusal::new(
-            "subject-characters",
-            object,
-            shown(value),
-            "text without control characters",
-        )),
-        false => Ok(value),
-    }
+    subject::bounded(value, kind, object)
 }
 
 fn refuse_ca(value: &[u8]) -> Result<(), Refusal> {

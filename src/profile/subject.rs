@@ -170,25 +170,7 @@ fn readable(position: usize, attribute: &Attribute, kind: AttributeType) -> Resu
             "a UTF8String, PrintableString or IA5String",
         ));
     };
-    let length = text.chars().count();
-    if length == 0 || length > kind.longest {
-        let wanted = format!("1 to {} characters", kind.longest);
-        return Err(Refusal::new(
-            "subject-length",
-            object,
-            format!("{length} characters long"),
-            wanted,
-        ));
-    }
-    match text.chars().find(|character| character.is_control()) {
-        Some(_) => Err(Refusal::new(
-            "subject-characters",
-            object,
-            shown(text),
-            "text without control characters",
-        )),
-        None => Ok(text),
-    }
+    bounded(text, kind, object)
 }
 
 fn unreadable(tag: Tag) -> String {
@@ -202,6 +184,27 @@ fn unreadable(tag: Tag) -> String {
             format!("a {tag}")
         }
         _ => "no string".to_owned(),
+    }
+}
+
+/// A value of a length the attribute type allows, without control characters.
+pub(super) fn bounded(text: &str, kind: AttributeType, object: String) -> Result<&str, Refusal> {
+    let length = text.chars().count();
+    if length == 0 || length > kind.longest {
+        let (found, wanted) = (
+            format!("{length} characters long"),
+            format!("1 to {} characters", kind.longest),
+        );
+        return Err(Refusal::new("subject-length", object, found, wanted));
+    }
+    match text.chars().any(char::is_control) {
+        true => Err(Refusal::new(
+            "subject-characters",
+            object,
+            shown(text),
+            "text without control characters",
+        )),
+        false => Ok(text),
     }
 }
 
