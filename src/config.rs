@@ -317,6 +317,20 @@ authorities:
     }
 
     #[test]
+    fn a_pin_may_come_from_the_uri_instead() {
+        let from_uri = r#"{uri: "pkcs11:token=acme-root?pin-source=file:/run/root.pin""#;
+        let text = GOOD.replace(r#"{uri: "pkcs11:token=acme-root""#, from_uri);
+        let refused = load(&text).unwrap_err();
+        assert_eq!(
+            refused,
+            "`factory-ca.yaml`: `tokens.root.uri` is one with pin-source, wanted is the PIN's place in `pin:` only"
+        );
+        let config = load(&text.replace(", pin: prompt", "")).unwrap();
+        let pin = &config.token("root").unwrap().pin;
+        assert!(matches!(pin, PinSource::File(path) if path == Path::new("/run/root.pin")));
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_place() {
         for (from, to, message) in [
             (
