@@ -4,6 +4,22 @@
 //! live in online tokens, and the certificates that gateways, stations and devices need. Start reading at
 //! [`authority::Authority::issue`]: the whole flow is that one function.
 //!
+//! ```
+//! use factory_ca::profile::Profile;
+//! use factory_ca::x509::device_key::DeviceKey;
+//! use factory_ca::x509::name::{COMMON_NAME, Name};
+//! use factory_ca::x509::{Csr, KeyKind};
+//!
+//! // A device makes a key and a request; reading it proves that the device holds the key.
+//! let subject = Name::from_pairs(&[(COMMON_NAME, "56b2fa41-d79a-4aad-ba26-e26e719878bb")])?;
+//! let csr = Csr::from_der(&DeviceKey::generate()?.request(&subject)?)?;
+//! // A profile says which keys it certifies.
+//! let profile = Profile::shipped("device").ok_or("no such profile")??;
+//! assert!(profile.admits(csr.key().kind()));
+//! assert!(!profile.admits(KeyKind::Rsa(4096)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The library neither prints, prompts, reads the environment nor exits; `cli` does.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
