@@ -28,11 +28,16 @@ pub fn run(global: &Global, command: Batch) -> Result<Report, Error> {
 fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
     let pki = super::open(global)?;
     let (config, profile) = super::device::choose(&pki, &arguments.issuing)?;
-    let total = requests(&arguments.directory)?.count();
+    let (total, others) = count(&arguments.directory)?;
     let issuer = pki.issuer(config, &Terminal)?;
     issuer.check_time(Timestamp::now())?;
     let mut output = open_output(arguments, &issuer)?;
     let mut notes = Vec::new();
+    if others > 0 {
+        notes.push(format!(
+            "note: files with other endings, passed over: {others}"
+        ));
+    }
     let writer = super::writer(&pki, "batch issue", &mut notes)?;
     let mut tally = Tally::begin(arguments, writer.name(), total, global.json)?;
     let interrupt = interrupt()?;
@@ -60,14 +65,39 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
     report
 }
 
+/// How many requests a directory holds, and how many other files. None at all is most likely the wrong directory.
+fn count(directory: &Path) -> Result<(usize, usize), Error> {
+    let (mut requests, mut others) = (0, 0);
+    for path in files(directory)? {
+        match is_request(&path) {
+            true => requests += 1,
+            false => others += usize::from(path.is_file()),
+        }
+    }
+    match requests {
+        0 => {
+            let message = format!(
+                "`{}` holds no requests; other files: {others}",
+                directory.display()
+            );
+            Err(Error::usage(
+                message,
+                "requests are the files that end in `.csr`, `.pem`, `.der` or `.req`",
+            ))
+        }
+        _ => Ok((requests, others)),
+    }
+}
+
 /// The requests of a directory, in the order the file system lists them.
 fn requests(directory: &Path) -> Result<impl Iterator<Item = PathBuf> + Send + use<>, Error> {
+    Ok(files(directory)?.filter(|path| is_request(path)))
+}
+
+fn files(directory: &Path) -> Result<impl Iterator<Item = PathBuf> + Send + use<>, Error> {
     let unreadable = |error| Error::from(authority::Error::File(directory.to_owned(), error));
     let listing = fs::read_dir(directory).map_err(unreadable)?;
-    Ok(listing
-        .filter_map(Result::ok)
-        .map(|file| file.path())
-        .filter(|path| is_request(path)))
+    Ok(listing.filter_map(Result::ok).map(|file| file.path()))
 }
 
 fn is_request(path: &Path) -> bool {

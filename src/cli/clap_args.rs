@@ -39,6 +39,11 @@ pub struct Global {
     pub pin_fd: Vec<TokenValue>,
 }
 
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "wanted is a number from 1".to_owned())
+}
+
 /// `TOKEN=VALUE`
 #[derive(Clone, Debug)]
 pub struct TokenValue {
@@ -369,10 +374,10 @@ pub enum ExportFormat {
 #[derive(Debug, Args)]
 pub struct Bench {
     /// How many certificates
-    #[arg(long, default_value_t = 20_000, value_name = "N")]
+    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = at_least_one)]
     pub count: usize,
     /// How many sessions sign at once (default: one for each processor)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub sessions: Option<usize>,
     /// A token of the configuration instead of a throw-away SoftHSM2 one; a session key is made in it
     #[arg(long, value_name = "NAME")]

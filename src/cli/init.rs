@@ -1,6 +1,7 @@
 //! `init`: a PKI directory, whole or not at all.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::json;
@@ -58,6 +59,9 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
     let home = staging.path();
     let library = pki::module_path(&ModuleSource::Embedded)?;
     make_directory(&home.join("softhsm/tokens"))?;
+    let softhsm = home.join("softhsm");
+    fs::set_permissions(&softhsm, Permissions::from_mode(0o700))
+        .map_err(OutputError::at(&softhsm))?;
     embedded::write_configuration(home)?;
     let module = Module::load(library)?;
     let mut uris = Vec::new();

@@ -43,7 +43,7 @@ hint: name another file
 
 "#]],
     );
-    factory.write("csrs/empty.txt", "");
+    factory.write("csrs/empty.csr", "");
     factory.refuses(
         "batch issue csrs --out dev.pem --format pem",
         2,
@@ -354,4 +354,20 @@ fn limited(factory: &Factory, bytes: u64, line: &str) -> Command {
 
 fn shell(factory: &Factory, script: &str) -> Command {
     factory.program(Path::new("sh"), &["-c", script, BINARY])
+}
+
+#[test]
+fn a_directory_without_requests_is_named() {
+    let factory = Factory::demo();
+    std::fs::create_dir(factory.path("empty")).unwrap();
+    factory.write("empty/notes.txt", "nothing to sign");
+    factory.refuses(
+        "batch issue empty --out devices",
+        2,
+        str![[r#"
+error: `empty` holds no requests; other files: 1
+hint: requests are the files that end in `.csr`, `.pem`, `.der` or `.req`
+
+"#]],
+    );
 }

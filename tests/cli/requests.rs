@@ -221,6 +221,7 @@ fn refusals_are_kept_in_the_ledger_and_one_does_not_stop_a_batch() {
         lines.join("\n"),
         str![[r#"
 1 issued, 0 had a certificate already, 2 refused, 0 failed, 0 left; certificates are in `devices`
+note: files with other endings, passed over: 2
 refused `broken.csr`: it is neither PEM nor DER, wanted is a certification request in one of them
 refused `foreign.csr`: the subject's OU is `other-factory`, wanted is `demo-factory`, as in the issuer's name
 "#]]
