@@ -81,7 +81,7 @@ impl Pki {
             entropy,
             now,
         };
-        let certificate = match self.recorded(&profile, &key)? {
+        let certificate = match self.recorded(&profile, &key, issuer.as_ref(), naming, now)? {
             Some(certificate) => certificate,
             None => made.certify(&key, issuer.as_ref(), naming)?,
         };
@@ -96,23 +96,34 @@ impl Pki {
         })
     }
 
-    /// The certificate of a key whose creation was interrupted after the record and before the file.
-    fn recorded(&self, profile: &Profile, key: &Key) -> Result<Option<Certificate>, Error> {
-        let entries = self
-            .ledger()?
-            .by_key_without_claim(&key.public_key().fingerprint(), profile.name())?;
-        let path = self.config().ledger().to_owned();
-        match entries
-            .into_iter()
-            .rev()
-            .find_map(|entry| entry.certificate)
-        {
-            Some(der) => match Certificate::from_der(&der) {
-                Ok(certificate) => Ok(Some(certificate)),
-                Err(source) => Err(Error::Certificate { path, source }),
-            },
-            None => Ok(None),
+    /// The live certificate of a key whose creation was interrupted after the record and before the file.
+    ///
+    /// Only one that says what is asked for now: another issuer or name is a new certificate.
+    fn recorded(
+        &self,
+        profile: &Profile,
+        key: &Key,
+        issuer: Option<&Issuer>,
+        naming: Naming<'_>,
+        now: Timestamp,
+    ) -> Result<Option<Certificate>, Error> {
+        let above = issuer.map(Issuer::certificate);
+        let wanted = profile.admit_ca(key.public_key(), naming, above, now)?;
+        let issuer = above.map_or(wanted.subject(), Certificate::subject);
+        let key = key.public_key().fingerprint();
+        for entry in self.ledger()?.by_key_without_claim(&key, profile.name())? {
+            let live = entry.is_live(now) && entry.issuer == issuer.der();
+            let Some(der) = entry.certificate.filter(|_| live) else {
+                continue;
+            };
+            let path = self.config().ledger().to_owned();
+            let certificate = Certificate::from_der(&der)
+                .map_err(|source| Error::Certificate { path, source })?;
+            if certificate.subject() == wanted.subject() {
+                return Ok(Some(certificate));
+            }
         }
+        Ok(None)
     }
 }
 

@@ -28,6 +28,16 @@ pub fn run(global: &Global, command: Batch) -> Result<Report, Error> {
 fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
     let pki = super::open(global)?;
     let (config, profile) = super::device::choose(&pki, &arguments.issuing)?;
+    if profile.namespace().is_none() {
+        let message = format!(
+            "profile `{}` is not for batches: it names no device",
+            profile.name()
+        );
+        return Err(Error::usage(
+            message,
+            "issue its certificates one by one with `factory-ca device issue`",
+        ));
+    }
     let (total, others) = count(&arguments.directory)?;
     let issuer = pki.issuer(config, &Terminal)?;
     issuer.check_time(Timestamp::now())?;
@@ -55,10 +65,17 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
         &mut output,
         &mut |item| tally.take(item),
     );
-    let ended_early = stopped.is_err() || tally.left() > 0;
-    let report = tally.end(arguments, notes, interrupt.load(Ordering::Relaxed));
-    stopped?;
-    if !ended_early {
+    let interrupted = interrupt.load(Ordering::Relaxed) && tally.left() > 0;
+    let worst = tally.worst;
+    let report = tally.end(arguments, notes, interrupted);
+    if let Err(error) = stopped {
+        let error = Error::from(error);
+        return Err(match error.explain().exit < worst {
+            true => Error::Batch(error.lines().join(": "), worst),
+            false => error,
+        });
+    }
+    if !interrupted {
         output.finish()?;
     }
     writer.finish(Timestamp::now())?;
@@ -279,19 +296,28 @@ impl Tally {
             "total": self.total, "issued": self.issued, "repeated": self.repeated, "refused": self.refused,
             "failed": self.failed, "undelivered": self.undelivered, "left": left, "interrupted": interrupted, "out": arguments.out, "trouble": self.trouble,
         });
+        let place = match interrupted && arguments.format != Format::Dir {
+            true => format!("`{}` was not written", arguments.out.display()),
+            false => format!("certificates are in `{}`", arguments.out.display()),
+        };
         let summary = format!(
-            "{} issued, {} had a certificate already, {} refused, {} failed, {left} left; certificates are in `{}`",
-            self.issued,
-            self.repeated,
-            self.refused,
-            self.failed,
-            arguments.out.display()
+            "{} issued, {} had a certificate already, {} refused, {} failed, {left} left; {place}",
+            self.issued, self.repeated, self.refused, self.failed,
         );
         let mut report = Report::done(summary, json).after(notes);
         report.exit = self.worst;
-        if interrupted && left > 0 {
-            report.exit = Exit::Interrupted;
+        if interrupted {
+            report.exit = match self.worst {
+                Exit::Stop => Exit::Stop,
+                _ => Exit::Interrupted,
+            };
             return Ok(report.note("interrupted: run the same command again to do the rest"));
+        }
+        if left > 0 {
+            report.exit = report.exit.max(Exit::Unavailable);
+            report = report.note(format!(
+                "{left} requests were not answered: run the same command again"
+            ));
         }
         if self.undelivered > 0 {
             report = report.note(format!(

@@ -73,8 +73,7 @@ pub fn configuration_exists(pki: &Path) -> bool {
 /// How a command uses tokens, if it does.
 fn token_use(command: &Noun) -> Option<Use> {
     match command {
-        Noun::Token(Token::Init(_)) => Some(Use::MakeTokens),
-        Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
+        Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
         Noun::Token(_) | Noun::Device(Device::Issue(_)) | Noun::Batch(_) | Noun::Bench(_) => {
             Some(Use::Sign)
         }

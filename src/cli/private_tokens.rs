@@ -16,23 +16,15 @@ use crate::authority::embedded::directory;
 pub enum Use {
     /// It signs with keys that are there.
     Sign,
-    /// It makes keys.
+    /// It makes keys or tokens.
     MakeKeys,
-    /// It makes or erases tokens.
-    MakeTokens,
 }
 
 /// Prepares the tokens of a PKI directory for this process; returns the directory that stands for the PKI directory
 /// in SoftHSM2's configuration. What is locked stays locked until the process ends, also when it starts itself again.
 pub fn prepare(pki: &Path, using: Use) -> io::Result<PathBuf> {
     let lock = open_lock(&directory(pki).join("lock"))?;
-    match using {
-        Use::Sign => lock.lock_shared()?,
-        _ => lock.lock()?,
-    }
-    if using == Use::MakeTokens {
-        remove(&directory(pki).join("saved"))?;
-    }
+    lock.lock()?;
     put_right(pki)?;
     match using {
         Use::Sign => copy(pki),
@@ -83,9 +75,7 @@ fn sweep(run: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Restores a token's file that a killed process left cut short, and saves those that are new.
-///
-/// A login changes flags and nothing else, so a whole file has the size of the saved one.
+/// Restores a token's file that a killed process left empty or cut short; saves those that are new or were changed.
 fn put_right(pki: &Path) -> io::Result<()> {
     let saved = directory(pki).join("saved");
     fs::create_dir_all(&saved)?;
@@ -96,11 +86,15 @@ fn put_right(pki: &Path) -> io::Result<()> {
     for token in listing.flatten() {
         let file = token.path().join("token.object");
         let copy = saved.join(token.file_name());
-        let (size, wanted) = (length(&file), length(&copy));
-        match (size, wanted) {
-            (Some(found), None) if found > 0 => replace(&file, &copy)?,
-            (found, Some(wanted)) if found != Some(wanted) => replace(&copy, &file)?,
-            _ => {}
+        let (found, kept) = (
+            fs::read(&file).unwrap_or_default(),
+            fs::read(&copy).unwrap_or_default(),
+        );
+        let cut_short = found.len() < kept.len() && kept.starts_with(&found);
+        match cut_short {
+            true => replace(&copy, &file)?,
+            false if found != kept => replace(&file, &copy)?,
+            false => {}
         }
     }
     Ok(())
@@ -125,10 +119,6 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn length(path: &Path) -> Option<u64> {
-    fs::metadata(path).ok().map(|found| found.len())
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {

@@ -82,6 +82,8 @@ fn copy(source: &Connection, to: &Path) -> rusqlite::Result<()> {
     let mut copy = Connection::open(to)?;
     // All pages in one step: a copy in several starts again whenever somebody writes.
     let step = Backup::new(source, &mut copy)?.step(-1)?;
+    // A copy in WAL mode could only be read where its directory can be written.
+    copy.pragma_update(None, "journal_mode", "delete")?;
     let verdict: String = copy.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
     match step {
         StepResult::Done if verdict == "ok" => copy.close().map_err(|(_, error)| error),

@@ -1,6 +1,6 @@
 //! Where a batch's certificates go: a directory per device, or one file.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,7 @@ impl Directories {
     fn write(&mut self, deliveries: &[Delivery<'_>]) -> Vec<Result<(), OutputError>> {
         let mut group = Vec::new();
         let mut results: Vec<Result<(), OutputError>> = Vec::new();
-        let mut made = BTreeSet::new();
+        let mut made = BTreeMap::new();
         for delivery in deliveries {
             results.push(self.stage(delivery, &mut group, &mut made));
         }
@@ -149,11 +149,13 @@ impl Directories {
         &self,
         delivery: &Delivery<'_>,
         group: &mut Vec<PathBuf>,
-        made: &mut BTreeSet<PathBuf>,
+        made: &mut BTreeMap<PathBuf, Serial>,
     ) -> Result<(), OutputError> {
         let directory = self.directory.join(delivery.device);
-        if !made.insert(directory.clone()) {
-            return Ok(());
+        match made.get(&directory) {
+            Some(serial) if serial == delivery.serial => return Ok(()),
+            Some(_) => return Err(OutputError::Exists(directory)),
+            None => {}
         }
         match fs::create_dir(&directory) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -180,6 +182,7 @@ impl Directories {
             fs::write(&temporary, text).map_err(OutputError::at(&path))?;
             group.push(path);
         }
+        made.insert(directory, delivery.serial.clone());
         Ok(())
     }
 

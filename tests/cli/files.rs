@@ -371,3 +371,21 @@ hint: requests are the files that end in `.csr`, `.pem`, `.der` or `.req`
 "#]],
     );
 }
+
+#[test]
+fn a_profile_that_names_no_device_is_not_for_batches() {
+    let factory = Factory::demo();
+    factory.device_request();
+    std::fs::create_dir(factory.path("csrs")).unwrap();
+    std::fs::rename(factory.path("dev.csr"), factory.path("csrs/dev.csr")).unwrap();
+    factory.configure("profiles: [device]", "profiles: [device, tls-server]");
+    factory.refuses(
+        "batch issue csrs --out servers --profile tls-server",
+        2,
+        str![[r#"
+error: profile `tls-server` is not for batches: it names no device
+hint: issue its certificates one by one with `factory-ca device issue`
+
+"#]],
+    );
+}

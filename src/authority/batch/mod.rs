@@ -231,11 +231,17 @@ impl Halt<'_> {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the run with a cause; the first one is kept.
+    /// Ends the run with a cause; the first one is kept, unless a later one leaves an outcome in doubt.
     fn fail(&self, error: Error) {
         self.stop();
-        if let Ok(mut cause) = self.cause.lock() {
-            cause.get_or_insert(error);
+        let grave = matches!(
+            error,
+            Error::Unrecorded { .. } | Error::SignatureWrong { .. }
+        );
+        if let Ok(mut cause) = self.cause.lock()
+            && (grave || cause.is_none())
+        {
+            *cause = Some(error);
         }
     }
 }
