@@ -85,7 +85,9 @@ fn issue(global: &Global, arguments: &BatchIssue) -> Result<Report, Error> {
 /// How many requests a directory holds, and how many other files. None at all is most likely the wrong directory.
 fn count(directory: &Path) -> Result<(usize, usize), Error> {
     let (mut requests, mut others) = (0, 0);
-    for path in files(directory)? {
+    let unreadable = |error| Error::from(authority::Error::File(directory.to_owned(), error));
+    for file in fs::read_dir(directory).map_err(unreadable)? {
+        let path = file.map_err(unreadable)?.path();
         match is_request(&path) {
             true => requests += 1,
             false => others += usize::from(path.is_file()),
@@ -108,13 +110,10 @@ fn count(directory: &Path) -> Result<(usize, usize), Error> {
 
 /// The requests of a directory, in the order the file system lists them.
 fn requests(directory: &Path) -> Result<impl Iterator<Item = PathBuf> + Send + use<>, Error> {
-    Ok(files(directory)?.filter(|path| is_request(path)))
-}
-
-fn files(directory: &Path) -> Result<impl Iterator<Item = PathBuf> + Send + use<>, Error> {
     let unreadable = |error| Error::from(authority::Error::File(directory.to_owned(), error));
     let listing = fs::read_dir(directory).map_err(unreadable)?;
-    Ok(listing.filter_map(Result::ok).map(|file| file.path()))
+    let paths = listing.filter_map(Result::ok).map(|file| file.path());
+    Ok(paths.filter(|path| is_request(path)))
 }
 
 fn is_request(path: &Path) -> bool {

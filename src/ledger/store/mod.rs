@@ -52,7 +52,6 @@ pub(super) fn open(path: &Path, access: Access, patience: Duration) -> Result<Co
 /// Makes an empty file a ledger without contents.
 pub(super) fn found(path: &Path) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
     prepare_to_write(&mut connection)?;
     Ok(connection)
 }
@@ -141,7 +140,9 @@ fn recognise(connection: &Connection, path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Sets what writing needs. The mode is part of the file: a restored backup comes without write-ahead log.
 fn prepare_to_write(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "cache_size", CACHE_KIB)?;

@@ -101,6 +101,18 @@ fn a_backup_is_the_same_ledger() {
         text(&desk.ledger, Format::Ndjson)
     );
     assert_eq!(restored.check().unwrap().violations, []);
+    // A backup is one file; it becomes a ledger with a write-ahead log again when it is written.
+    let mode = |path: &Path| -> String {
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap()
+    };
+    assert_eq!(mode(&copy), "delete");
+    let again = desk.directory.path().join("again.db");
+    desk.ledger.backup(&again).unwrap();
+    Ledger::open(&again).unwrap().writer("test", at(0)).unwrap();
+    assert_eq!(mode(&again), "wal");
     assert_eq!(restored.check().unwrap().intents_without_result.len(), 1);
     assert!(matches!(
         desk.ledger.backup(&copy),
