@@ -294,6 +294,10 @@ fn explain_conflict(conflict: &Conflict) -> Explanation {
         }
         Conflict::KeyOfOtherDevice { .. } => of(conflict.rule(), Exit::Refused)
             .hint("two devices with one key are most likely a cloned image: make a new key on this device"),
+        Conflict::RegistrarClosed { .. }
+        | Conflict::RegistrarExhausted { .. }
+        | Conflict::RegistrarExpired { .. } => of(conflict.rule(), Exit::Refused)
+            .hint("run `factory-ca registrar list`; for a new token run `factory-ca registrar create NAME`"),
         _ => of(conflict.rule(), Exit::Refused).hint("make a new key on this device"),
     }
 }
@@ -310,6 +314,15 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
             .hint("stop issuing on this station, then run `factory-ca ledger check`"),
         DeviceUnknown { .. } => {
             of("device-unknown", Exit::Usage).hint("run `factory-ca device list`")
+        }
+        NotIssued { .. } => {
+            of("not-issued-now", Exit::Usage).hint("run `factory-ca device list` to see the states")
+        }
+        NotPending { .. } => of("not-pending", Exit::Usage),
+        ReasonUnsuitable { .. } => of("reason-unsuitable", Exit::Usage),
+        RegistrarExists { .. } => of("registrar-exists", Exit::Usage).hint("choose another name"),
+        RegistrarUnknown { .. } => {
+            of("registrar-unknown", Exit::Usage).hint("run `factory-ca registrar list`")
         }
         Exists { .. } => of("exists", Exit::Usage).hint("name another file"),
         Locked { .. } => of("ledger-locked", Exit::Unavailable).hint("try again in a moment"),

@@ -224,6 +224,7 @@ fn intent<'a>(serial: &'a Serial, device: &'a str, seed: u8) -> Intent<'a> {
         key: [seed; 32],
         tbs: [seed; 32],
         not_after: now().plus(86_400),
+        registration: None,
     }
 }
 

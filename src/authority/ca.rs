@@ -221,6 +221,7 @@ impl Making<'_> {
             key: itself,
             tbs: linted.tbs().fingerprint(),
             not_after: request.not_after(),
+            registration: None,
         })?;
         group.commit()?;
         match reservation {

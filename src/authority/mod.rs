@@ -163,6 +163,7 @@ impl<'a> Authority<'a> {
             key: prepared.request.key().fingerprint(),
             tbs: prepared.linted.tbs().fingerprint(),
             not_after: prepared.request.not_after(),
+            registration: None,
         })?;
         if let Reservation::Refused(conflict) = &reservation {
             group.refuse(&Refused {

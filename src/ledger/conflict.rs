@@ -50,6 +50,30 @@ pub enum Conflict {
         /// The entry that holds that device's place.
         entry: Box<Entry>,
     },
+    /// The request's registrar was closed.
+    #[error("registrar `{registrar}` was closed on {}", at.date())]
+    RegistrarClosed {
+        /// Its name.
+        registrar: String,
+        /// When it was closed.
+        at: Timestamp,
+    },
+    /// The request's registrar has registered as many devices as it may.
+    #[error("registrar `{registrar}` has registered as many devices as it may: {max}")]
+    RegistrarExhausted {
+        /// Its name.
+        registrar: String,
+        /// How many it may.
+        max: u32,
+    },
+    /// The request's registrar is no longer good.
+    #[error("registrar `{registrar}` expired at {at}")]
+    RegistrarExpired {
+        /// Its name.
+        registrar: String,
+        /// When its time was over.
+        at: Timestamp,
+    },
 }
 
 impl Conflict {
@@ -61,6 +85,9 @@ impl Conflict {
             Conflict::DeviceRevoked { .. } => "device-revoked",
             Conflict::KeyCompromised { .. } => "key-compromised",
             Conflict::KeyOfOtherDevice { .. } => "key-of-other-device",
+            Conflict::RegistrarClosed { .. } => "registrar-closed",
+            Conflict::RegistrarExhausted { .. } => "registrar-exhausted",
+            Conflict::RegistrarExpired { .. } => "registrar-expired",
         }
     }
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 
+use super::Registration;
+
 /// The number of an entry, ascending in the order of reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(pub i64);
@@ -54,6 +56,8 @@ pub struct Entry {
     pub reason: Option<u8>,
     /// The certificate in DER, present exactly when issued or revoked.
     pub certificate: Option<Vec<u8>>,
+    /// How it was registered; `None` for what did not come through the endpoint.
+    pub registration: Option<Registration>,
 }
 
 /// How far an entry came. It only moves forward: reserved → issued → revoked, or reserved → abandoned.
@@ -126,6 +130,13 @@ impl Entry {
     /// The validity period includes notAfter (RFC 5280 section 4.1.2.5).
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state == State::Issued && now <= self.not_after
+    }
+
+    /// Whether its certificate may be in somebody's hands: offered by the endpoint, or issued without it.
+    pub fn was_offered(&self) -> bool {
+        self.registration
+            .as_ref()
+            .is_none_or(|registration| registration.offered_at.is_some())
     }
 }
 

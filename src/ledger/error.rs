@@ -88,6 +88,22 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// Only an issued certificate can be offered or revoked.
+    #[error("entry {entry} is {found}, wanted is an issued one")]
+    NotIssued {
+        /// The entry.
+        entry: EntryId,
+        /// What it is instead.
+        found: String,
+    },
+    /// The gateway's backend answers once, for a device that was to be created there.
+    #[error("entry {entry} is {found} at the gateway, wanted is a pending one and an answer")]
+    NotPending {
+        /// The entry.
+        entry: EntryId,
+        /// What it is there.
+        found: String,
+    },
     /// Only the writer that reserved an entry may record or abandon it, once.
     #[error("entry {entry} is {found}, wanted is one reserved by this writer")]
     NotReserved {
@@ -99,6 +115,28 @@ pub enum Error {
     /// An export could not be written out.
     #[error("writing the export")]
     Output(#[from] io::Error),
+    /// A certificate is not revoked for this reason.
+    #[error(
+        "reason {reason} is not one to revoke entry {entry} for; wanted is 0, 1, 3, 5, 9 (RFC 5280 section 5.3.1), or 2 for a CA"
+    )]
+    ReasonUnsuitable {
+        /// The entry.
+        entry: EntryId,
+        /// The CRLReason.
+        reason: u8,
+    },
+    /// A name that a registrar has or had.
+    #[error("there is a registrar `{registrar}` already; a name is never used again")]
+    RegistrarExists {
+        /// Its name.
+        registrar: String,
+    },
+    /// A registrar that was never created.
+    #[error("there is no registrar `{registrar}`")]
+    RegistrarUnknown {
+        /// Its name or number.
+        registrar: String,
+    },
     /// The ledger was last written by a newer program.
     #[error("`{path}` has schema {found}, this program knows schemas up to {known}")]
     SchemaNewer {

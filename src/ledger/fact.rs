@@ -4,10 +4,17 @@
 //! reserved 17 serial=40ab… tbs=<sha256> row=<digest of everything about the entry that never changes>
 //! issued 17 certificate=<sha256 of the DER>
 //! superseded 12 by=17
+//! revoked 17 reason=5
 //! abandoned 17
+//! registered 17 row=<digest>
+//! offered 17
+//! gateway-done 17
+//! gateway-refused 17
 //! refused 9 row=<digest> rule="key-too-small"
 //! permitted 3 row=<digest> device="…"
 //! permit-used 3 by=17
+//! registrar-created 2 row=<digest> name="…"
+//! registrar-closed 2 by="…"
 //! writer-started 4 row=<digest> command="batch issue"
 //! writer-ended 4
 //! ```
@@ -35,11 +42,18 @@ pub(super) struct Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Abandoned,
+    GatewayDone,
+    GatewayRefused,
     Issued,
+    Offered,
     PermitUsed,
     Permitted,
     Refused,
+    Registered,
+    RegistrarClosed,
+    RegistrarCreated,
     Reserved,
+    Revoked,
     Superseded,
     WriterEnded,
     WriterStarted,
@@ -78,6 +92,35 @@ impl Fact {
 
     pub(super) fn permit_used(permit: i64, by: i64) -> Fact {
         Fact::new(Verb::PermitUsed, permit, format!("by={by}"))
+    }
+
+    pub(super) fn revoked(entry: i64, reason: u8) -> Fact {
+        Fact::new(Verb::Revoked, entry, format!("reason={reason}"))
+    }
+
+    pub(super) fn registered(entry: i64, row: [u8; 32]) -> Fact {
+        Fact::new(Verb::Registered, entry, format!("row={}", hex::encode(row)))
+    }
+
+    pub(super) fn offered(entry: i64) -> Fact {
+        Fact::new(Verb::Offered, entry, String::new())
+    }
+
+    pub(super) fn gateway_done(entry: i64) -> Fact {
+        Fact::new(Verb::GatewayDone, entry, String::new())
+    }
+
+    pub(super) fn gateway_refused(entry: i64) -> Fact {
+        Fact::new(Verb::GatewayRefused, entry, String::new())
+    }
+
+    pub(super) fn registrar_created(registrar: i64, row: [u8; 32], name: &str) -> Fact {
+        Fact::described(Verb::RegistrarCreated, registrar, row, "name", name)
+    }
+
+    pub(super) fn registrar_closed(registrar: i64, by: &str) -> Fact {
+        let by = serde_json::Value::from(by);
+        Fact::new(Verb::RegistrarClosed, registrar, format!("by={by}"))
     }
 
     pub(super) fn writer_started(writer: i64, row: [u8; 32], command: &str) -> Fact {
@@ -121,13 +164,20 @@ impl fmt::Display for Fact {
 }
 
 impl Verb {
-    pub(super) const ALL: [Verb; 9] = [
+    pub(super) const ALL: [Verb; 16] = [
         Verb::Abandoned,
+        Verb::GatewayDone,
+        Verb::GatewayRefused,
         Verb::Issued,
+        Verb::Offered,
         Verb::PermitUsed,
         Verb::Permitted,
         Verb::Refused,
+        Verb::Registered,
+        Verb::RegistrarClosed,
+        Verb::RegistrarCreated,
         Verb::Reserved,
+        Verb::Revoked,
         Verb::Superseded,
         Verb::WriterEnded,
         Verb::WriterStarted,
@@ -136,11 +186,18 @@ impl Verb {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Verb::Abandoned => "abandoned",
+            Verb::GatewayDone => "gateway-done",
+            Verb::GatewayRefused => "gateway-refused",
             Verb::Issued => "issued",
+            Verb::Offered => "offered",
             Verb::PermitUsed => "permit-used",
             Verb::Permitted => "permitted",
             Verb::Refused => "refused",
+            Verb::Registered => "registered",
+            Verb::RegistrarClosed => "registrar-closed",
+            Verb::RegistrarCreated => "registrar-created",
             Verb::Reserved => "reserved",
+            Verb::Revoked => "revoked",
             Verb::Superseded => "superseded",
             Verb::WriterEnded => "writer-ended",
             Verb::WriterStarted => "writer-started",

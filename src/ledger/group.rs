@@ -1,6 +1,7 @@
 //! A group: changes that become durable together, with one audit event and one sync.
 //!
-//! The steps of [`Group::reserve`] are in `reserve`, those that put a dead writer's entries in order in `reconcile`.
+//! The steps of [`Group::reserve`] are in `reserve`, those that put a dead writer's entries in order in `reconcile`,
+//! what the endpoint adds in `registrar` and `registration`, revocation in `revoke`.
 
 use std::sync::MutexGuard;
 
@@ -12,6 +13,7 @@ use crate::x509::key::sha256;
 
 use super::digest::Link;
 use super::fact::{Fact, Permit};
+use super::registrar::Uses;
 use super::store::{self, read, write};
 use super::writer::{Writer, WriterState};
 use super::{AbandonedIntent, EntryId, Error, PermitId, Refused};
@@ -27,6 +29,8 @@ pub struct Group<'w> {
     pub(super) reconciled: Vec<AbandonedIntent>,
     /// Names of writers that ended in this group.
     pub(super) ended: Vec<String>,
+    /// Registrars this group has to do with.
+    pub(super) uses: Vec<Uses>,
     /// The facts so far, one per line.
     body: String,
     failed: bool,
@@ -46,6 +50,7 @@ impl<'w> Group<'w> {
             now,
             reconciled: Vec::new(),
             ended: Vec::new(),
+            uses: Vec::new(),
             body: String::new(),
             failed: false,
         };
@@ -71,7 +76,7 @@ impl<'w> Group<'w> {
                 true => group.add(Fact::abandoned(entry.0)),
                 false => return Err(group.not_reserved(entry)),
             }
-            Ok(())
+            group.give_back(entry)
         })
     }
 
@@ -127,7 +132,10 @@ impl<'w> Group<'w> {
     /// After [`Error::CommitUnknown`] it may or may not be there: release nothing and stop. After any other error
     /// nothing was written.
     pub fn commit(mut self) -> Result<(), Error> {
-        self.step(|group| group.append_event())?;
+        self.step(|group| {
+            group.store_uses()?;
+            group.append_event()
+        })?;
         let result = store::commit(&self.state.connection, &self.writer.path);
         if result.is_err() {
             self.state.issuer = None;
@@ -189,6 +197,7 @@ impl<'w> Group<'w> {
             && self.change(|connection, now| write::superseded(connection, previous, now))?
         {
             self.add(Fact::superseded(previous.0, entry.0));
+            self.give_back(previous)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 
 use super::digest::Digest;
-use super::{Conflict, Entry, EntryId};
+use super::{Conflict, Entry, EntryId, Registering, Registration};
 
 /// A certificate about to be signed.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Intent<'a> {
     pub tbs: [u8; 32],
     /// The certificate's notAfter.
     pub not_after: Timestamp,
+    /// What the endpoint says about the request; `None` for what does not come through it.
+    pub registration: Option<Registering<'a>>,
 }
 
 /// The claim to be a device's one live certificate in a profile namespace.
@@ -108,6 +110,7 @@ impl<'a> Intent<'a> {
             key: entry.key,
             tbs: entry.tbs,
             not_after: entry.not_after,
+            registration: entry.registration.as_ref().map(Registration::asked),
         }
     }
 

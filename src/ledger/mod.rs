@@ -10,7 +10,7 @@
 //! [`Ledger::check`] finds what does not fit together.
 //!
 //! ```text
-//! Ledger::open ── writer ──► Writer ── group ──► Group ── reserve, record, abandon, refuse, permit ──► commit
+//! Ledger::open ── writer ──► Writer ── group ──► Group ── reserve, record, offer, abandon, refuse, permit ──► commit
 //! ```
 
 mod backup;
@@ -27,7 +27,10 @@ mod intent;
 mod lock;
 mod query;
 mod reconcile;
+mod registrar;
+mod registration;
 mod reserve;
+mod revoke;
 mod store;
 mod writer;
 
@@ -40,6 +43,8 @@ pub use entry::{Counts, Entry, EntryId, Filter, PermitId, Refusal, State};
 pub use error::{Cause, Error};
 pub use group::Group;
 pub use intent::{AbandonedIntent, Claim, Intent, OnLive, Refused, Reservation};
+pub use registrar::{NewRegistrar, Production, Registrar, RegistrarId, Standing};
+pub use registration::{AtGateway, GatewayState, Offer, Registering, Registration};
 pub use writer::Writer;
 
 use std::path::{Path, PathBuf};

@@ -45,6 +45,7 @@ impl Group<'_> {
         for entry in self.read(|connection| read::reserved_by(connection, id))? {
             self.change(|connection, now| write::abandoned(connection, entry.id, id, now))?;
             self.add(Fact::abandoned(entry.id.0));
+            self.give_back(entry.id)?;
             self.reconciled.push(AbandonedIntent::of(entry));
         }
         self.change(|connection, now| write::writer_ended(connection, id, now))?;

@@ -3,25 +3,61 @@
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
 use super::fact::Fact;
-use super::store::{self, read, write};
-use super::{Claim, Conflict, Entry, EntryId, Error, Group, Intent, OnLive, Reservation, State};
+use super::store::{self, read, registration, write};
+use super::{
+    Claim, Conflict, Entry, EntryId, Error, Group, Intent, Offer, OnLive, Registering, RegistrarId,
+    Reservation, State,
+};
 
 impl Group<'_> {
     /// Reserves a serial number and, with a claim, a device's place, before anything is signed.
     ///
+    /// A registrar must be open; one that is exhausted may still repeat a request or replace what it never offered.
     /// Without a claim only the serial must be new. With one, in this order: the key must not be compromised nor
-    /// belong to another device; the same request again gets its certificate again; a live or revoked certificate
-    /// in the place needs a permit, which is used up here, or [`OnLive::Supersede`] for a live one; an expired or
-    /// abandoned one gives way. An entry left reserved by a dead writer is abandoned first.
+    /// belong to another device; the same request again gets its certificate again; a certificate that was never
+    /// offered gives way; any other live or revoked certificate in the place needs a permit, which is used up here,
+    /// or [`OnLive::Supersede`] for a live one; an expired or abandoned one gives way. An entry left reserved by a
+    /// dead writer is abandoned first.
+    ///
+    /// Whoever repeats a request without going through the endpoint delivers the certificate: it counts as offered.
     ///
     /// # Errors
     ///
-    /// [`Error::SerialRepeated`] when the issuer used the serial before.
+    /// [`Error::SerialRepeated`] when the issuer used the serial before, [`Error::RegistrarUnknown`] when the
+    /// registrar was never created.
     pub fn reserve(&mut self, intent: &Intent<'_>) -> Result<Reservation, Error> {
-        self.step(|group| match &intent.claim {
-            Some(claim) => group.reserve_claimed(intent, claim),
-            None => group.insert(intent, None).map(Reservation::Reserved),
+        self.step(|group| {
+            if let Some(conflict) = group.registrar_conflict(intent)? {
+                return Ok(Reservation::Refused(conflict));
+            }
+            match &intent.claim {
+                Some(claim) => group.reserve_claimed(intent, claim),
+                None => group.insert(intent, None).map(Reservation::Reserved),
+            }
         })
+    }
+
+    /// What the registrar's standing has against the request.
+    fn registrar_conflict(&mut self, intent: &Intent<'_>) -> Result<Option<Conflict>, Error> {
+        let Some(id) = intent.registration.and_then(|asked| asked.registrar) else {
+            return Ok(None);
+        };
+        let now = self.now;
+        let conflict = self.registrar(id)?.conflict(now);
+        let (Some(Conflict::RegistrarExhausted { .. }), Some(claim)) = (&conflict, &intent.claim)
+        else {
+            return Ok(conflict);
+        };
+        // The place may have been a dead writer's, whose use came back just now.
+        let current = self.settled_place(claim)?;
+        let costs_nothing = current.is_some_and(|entry| {
+            let in_hand = entry.state == State::Reserved || entry.is_live(now);
+            in_hand && (intent.is_repeat_of(&entry) || entry.is_given_back_by(id))
+        });
+        match costs_nothing {
+            true => Ok(None),
+            false => Ok(self.registrar(id)?.conflict(now)),
+        }
     }
 
     fn reserve_claimed(
@@ -41,6 +77,7 @@ impl Group<'_> {
         let permit = match way {
             Way::Free => None,
             Way::Permitted(permit) => Some(permit),
+            Way::Closed(Reservation::Repeated(entry)) => return self.repeat(intent, entry),
             Way::Closed(answer) => return Ok(answer),
         };
         let previous = current.map(|current| current.id);
@@ -57,6 +94,18 @@ impl Group<'_> {
             self.add(Fact::permit_used(permit, entry.0));
         }
         Ok(Reservation::Reserved(entry))
+    }
+
+    /// The endpoint offers by itself once the gateway knows of the device; whoever else asks, delivers.
+    fn repeat(&mut self, intent: &Intent<'_>, mut entry: Box<Entry>) -> Result<Reservation, Error> {
+        if intent.registration.is_none()
+            && !entry.was_offered()
+            && self.hand_out(entry.id)? == Offer::Made
+            && let Some(registration) = &mut entry.registration
+        {
+            registration.offered_at = Some(self.now);
+        }
+        Ok(Reservation::Repeated(entry))
     }
 
     fn key_conflict(
@@ -110,6 +159,11 @@ impl Group<'_> {
             State::Issued if intent.is_repeat_of(current) => {
                 return Ok(Way::Closed(Reservation::Repeated(entry())));
             }
+            State::Issued | State::Revoked
+                if !current.was_offered() && !intent.is_repeat_of(current) =>
+            {
+                return Ok(Way::Free);
+            }
             State::Issued if claim.on_live == OnLive::Supersede => return Ok(Way::Free),
             State::Issued => Conflict::DeviceLive { entry: entry() },
             State::Revoked => Conflict::DeviceRevoked { entry: entry() },
@@ -160,7 +214,19 @@ impl Group<'_> {
             intent.tbs,
             row,
         ));
+        if let Some(registering) = &intent.registration {
+            self.register(entry, registering)?;
+        }
         Ok(entry)
+    }
+
+    fn register(&mut self, entry: EntryId, registering: &Registering<'_>) -> Result<(), Error> {
+        self.change(|connection, _| registration::insert(connection, entry, registering))?;
+        self.add(Fact::registered(entry.0, registering.digest()));
+        if let Some(id) = registering.registrar {
+            self.registrar(id)?.used += 1;
+        }
+        Ok(())
     }
 
     fn issuer(&mut self, subject: &[u8]) -> Result<i64, Error> {
@@ -172,6 +238,15 @@ impl Group<'_> {
                 Ok(id)
             }
         }
+    }
+}
+
+impl Entry {
+    /// Whether this registrar gets its use back when the entry ends as it is: registered with it and never offered.
+    fn is_given_back_by(&self, registrar: RegistrarId) -> bool {
+        self.registration.as_ref().is_some_and(|registration| {
+            registration.registrar == Some(registrar) && registration.offered_at.is_none()
+        })
     }
 }
 

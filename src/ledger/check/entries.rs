@@ -5,8 +5,9 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::hex;
 use crate::ledger::fact::Verb;
+use crate::ledger::revoke::SUPERSEDED;
 use crate::ledger::store::{audit, read};
-use crate::ledger::{Entry, State};
+use crate::ledger::{Entry, GatewayState, Registration, State};
 use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 use crate::x509::key::sha256;
@@ -32,13 +33,28 @@ fn facts(entry: &Entry, seen: &Seen, findings: &mut Findings) {
     let result = match entry.state {
         State::Reserved => 0,
         State::Issued => flag(Verb::Issued),
-        State::Revoked => flag(Verb::Issued) | flag(Verb::Superseded),
+        State::Revoked if entry.reason == Some(SUPERSEDED) => {
+            flag(Verb::Issued) | flag(Verb::Superseded)
+        }
+        State::Revoked => flag(Verb::Issued) | flag(Verb::Revoked),
         State::Abandoned => flag(Verb::Abandoned),
     };
-    let (found, wanted) = (seen.entries.get(entry.id.0), flag(Verb::Reserved) | result);
+    let registered = entry.registration.as_ref().map_or(0, registration);
+    let wanted = flag(Verb::Reserved) | result | registered;
+    let found = seen.entries.get(entry.id.0);
     if found != wanted {
         findings.add("fact-missing", object(entry), names(found), names(wanted));
     }
+}
+
+fn registration(registration: &Registration) -> u32 {
+    let offered = registration.offered_at.map_or(0, |_| flag(Verb::Offered));
+    let gateway = match registration.gateway {
+        GatewayState::None | GatewayState::Pending => 0,
+        GatewayState::Done => flag(Verb::GatewayDone),
+        GatewayState::Refused => flag(Verb::GatewayRefused),
+    };
+    flag(Verb::Registered) | offered | gateway
 }
 
 fn certificate(entry: &Entry, findings: &mut Findings) {

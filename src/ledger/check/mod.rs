@@ -19,14 +19,18 @@
 //! | `device-place` | a device points at another device's entry |
 //! | `second-live` | a device has a live certificate besides the one in its place |
 //! | `key-owner` | a certified key does not belong to its device |
+//! | `key-compromised` | a key is barred and no certificate was revoked for its compromise, or the other way round |
+//! | `registrar-used` | a registrar's count is not that of its entries |
 
 mod chains;
 mod entries;
+mod wanted;
 
 use std::fmt;
 
 use rusqlite::Connection;
 
+use crate::hex;
 use crate::timestamp::Timestamp;
 
 use super::store::{self, Access, audit, read};
@@ -65,7 +69,7 @@ pub struct Violation {
 impl Ledger {
     /// Proves the ledger as of one moment; writers go on meanwhile.
     ///
-    /// Memory: two bytes for each row, whatever the certificates' size.
+    /// Memory: four bytes for each row, whatever the certificates' size.
     pub fn check(&self) -> Result<Check, Error> {
         let live_writers = self.live_writers()?;
         let intents_without_result = self.intents_without_result()?;
@@ -159,6 +163,14 @@ fn prove(connection: &Connection, ledger: &str) -> rusqlite::Result<(Counts, Fin
             format!("entry {entry}"),
             "its own entry",
         );
+    })?;
+    audit::compromise_unexplained(connection, |key, found, wanted| {
+        let object = format!("key {}", hex::encode(key));
+        findings.add("key-compromised", object, found, wanted);
+    })?;
+    audit::miscounted(connection, |name, found, wanted| {
+        let object = format!("registrar `{name}`");
+        findings.compare("registrar-used", object, found, wanted);
     })?;
     Ok((read::counts(connection)?, findings))
 }

@@ -6,6 +6,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::read::{self, moment, optional_moment};
+use crate::ledger::revoke::KEY_COMPROMISE;
 use crate::ledger::{Entry, Refusal};
 use crate::timestamp::Timestamp;
 
@@ -174,6 +175,43 @@ pub(in crate::ledger) fn misplaced(
     let sql = "SELECT device.namespace, device.device, device.entry FROM device \
                LEFT JOIN entry ON entry.id = device.entry \
                WHERE entry.namespace IS NOT device.namespace OR entry.device IS NOT device.device";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(0)?, row.get(1)?, row.get(2)?);
+    }
+    Ok(())
+}
+
+/// Keys that are barred without a certificate revoked for their compromise, and the other way round: key, what it is,
+/// what it should be.
+pub(in crate::ledger) fn compromise_unexplained(
+    connection: &Connection,
+    mut each: impl FnMut([u8; 32], &str, &str),
+) -> Result<()> {
+    let sql = "SELECT key, compromised FROM key WHERE compromised != (key IN \
+               (SELECT key FROM entry WHERE state = 'revoked' AND reason = ?1))";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([KEY_COMPROMISE])?;
+    while let Some(row) = rows.next()? {
+        match row.get(1)? {
+            true => each(row.get(0)?, "compromised", "sound"),
+            false => each(row.get(0)?, "sound", "compromised"),
+        }
+    }
+    Ok(())
+}
+
+/// Registrars with what their rows say about their uses, and what their entries say.
+pub(in crate::ledger) fn miscounted(
+    connection: &Connection,
+    mut each: impl FnMut(String, i64, i64),
+) -> Result<()> {
+    let sql = "SELECT name, used, coalesce(counted, 0) FROM registrar LEFT JOIN \
+               (SELECT registrar AS id, count(*) AS counted FROM registration \
+               JOIN entry ON entry.id = registration.entry WHERE state IN ('reserved', 'issued') \
+               OR state = 'revoked' AND offered_at IS NOT NULL GROUP BY registrar) USING (id) \
+               WHERE used != coalesce(counted, 0)";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -6,6 +6,8 @@
 
 pub(super) mod audit;
 pub(super) mod read;
+pub(super) mod registrar;
+pub(super) mod registration;
 pub(super) mod write;
 
 use std::path::Path;
@@ -166,7 +168,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Each brings the schema from its index to the next; they are never changed once released.
-const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The schema this program writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -3,7 +3,9 @@
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row, params};
 
-use crate::ledger::{Counts, Entry, EntryId, Filter, Refusal, State};
+use crate::ledger::{
+    Counts, Entry, EntryId, Filter, GatewayState, Refusal, RegistrarId, Registration, State,
+};
 use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 
@@ -193,7 +195,11 @@ pub(in crate::ledger) fn moment(row: &Row<'_>, column: usize) -> Result<Timestam
     Timestamp::from_unix(seconds).ok_or_else(|| damaged(column, "not a moment X.509 can write"))
 }
 
-fn entries(connection: &Connection, condition: &str, values: impl Params) -> Result<Vec<Entry>> {
+pub(super) fn entries(
+    connection: &Connection,
+    condition: &str,
+    values: impl Params,
+) -> Result<Vec<Entry>> {
     let mut statement = select(connection, condition)?;
     statement.query_map(values, read_entry)?.collect()
 }
@@ -205,13 +211,14 @@ pub(super) fn select<'c>(
     connection.prepare_cached(&format!(
         "SELECT entry.id, issuer.subject, authority_key, serial, profile, namespace, device, \
          entry.subject, key, tbs, not_after, state, writer.name, previous, reserved_at, recorded_at, \
-         entry.ended_at, reason, certificate FROM entry JOIN issuer ON issuer.id = entry.issuer \
-         JOIN writer ON writer.id = entry.writer {condition}"
+         entry.ended_at, reason, certificate, registration.entry, registration.registrar, registrar.name, \
+         registration.name, source, gateway, offered_at FROM entry JOIN issuer ON issuer.id = entry.issuer \
+         JOIN writer ON writer.id = entry.writer LEFT JOIN registration ON registration.entry = entry.id \
+         LEFT JOIN registrar ON registrar.id = registration.registrar {condition}"
     ))
 }
 
 pub(super) fn read_entry(row: &Row<'_>) -> Result<Entry> {
-    let state: String = row.get(11)?;
     Ok(Entry {
         id: EntryId(row.get(0)?),
         issuer: row.get(1)?,
@@ -224,7 +231,7 @@ pub(super) fn read_entry(row: &Row<'_>) -> Result<Entry> {
         key: row.get(8)?,
         tbs: row.get(9)?,
         not_after: moment(row, 10)?,
-        state: State::from_word(&state).ok_or_else(|| damaged(11, "not a state"))?,
+        state: state(row, 11)?,
         writer: row.get(12)?,
         previous: row.get::<_, Option<i64>>(13)?.map(EntryId),
         reserved_at: moment(row, 14)?,
@@ -232,7 +239,24 @@ pub(super) fn read_entry(row: &Row<'_>) -> Result<Entry> {
         ended_at: optional_moment(row, 16)?,
         reason: row.get(17)?,
         certificate: row.get(18)?,
+        registration: registration(row)?,
     })
+}
+
+fn registration(row: &Row<'_>) -> Result<Option<Registration>> {
+    if row.get::<_, Option<i64>>(19)?.is_none() {
+        return Ok(None);
+    }
+    let gateway: String = row.get(24)?;
+    Ok(Some(Registration {
+        registrar: row.get::<_, Option<i64>>(20)?.map(RegistrarId),
+        registrar_name: row.get(21)?,
+        name: row.get(22)?,
+        source: row.get(23)?,
+        gateway: GatewayState::from_word(&gateway)
+            .ok_or_else(|| damaged(24, "not a gateway state"))?,
+        offered_at: optional_moment(row, 25)?,
+    }))
 }
 
 pub(super) fn read_refusal(row: &Row<'_>) -> Result<Refusal> {
@@ -256,6 +280,11 @@ pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> Result<Option<Tim
     }
 }
 
+pub(super) fn state(row: &Row<'_>, column: usize) -> Result<State> {
+    let word: String = row.get(column)?;
+    State::from_word(&word).ok_or_else(|| damaged(column, "not a state"))
+}
+
 fn serial(row: &Row<'_>, column: usize) -> Result<Serial> {
     let mut octets: Vec<u8> = row.get(column)?;
     if octets.first().is_some_and(|first| *first >= 0x80) {
@@ -264,7 +293,7 @@ fn serial(row: &Row<'_>, column: usize) -> Result<Serial> {
     Serial::from_der_content(&octets).ok_or_else(|| damaged(column, "not a serial number"))
 }
 
-fn damaged(column: usize, what: &'static str) -> rusqlite::Error {
+pub(super) fn damaged(column: usize, what: &'static str) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Null, what.into())
 }
 

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ledger::fact::{Permit, Process};
+use crate::ledger::revoke::SUPERSEDED;
 use crate::ledger::{Claim, EntryId, Intent, Refused};
 use crate::timestamp::Timestamp;
 
@@ -144,6 +145,29 @@ pub(in crate::ledger) fn superseded(
     Ok(changed == 1)
 }
 
+/// Revokes an issued entry.
+pub(in crate::ledger) fn revoked(
+    connection: &Connection,
+    entry: EntryId,
+    reason: u8,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE entry SET state = 'revoked', reason = ?3, ended_at = ?2 \
+               WHERE id = ?1 AND state = 'issued'";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![entry.0, now.unix(), reason])
+        .map(drop)
+}
+
+/// Bars a key for everybody.
+pub(in crate::ledger) fn compromised(connection: &Connection, key: &[u8; 32]) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE key SET compromised = 1 WHERE key = ?1")?
+        .execute([key])
+        .map(drop)
+}
+
 /// Abandons a writer's reserved entry and gives the device's place back to the entry before; whether it could.
 pub(in crate::ledger) fn abandoned(
     connection: &Connection,
@@ -269,6 +293,3 @@ pub(in crate::ledger) fn event(
         .execute(params![writer, seq, at.unix(), hash])
         .map(drop)
 }
-
-/// CRLReason superseded, RFC 5280 section 5.3.1.
-const SUPERSEDED: u8 = 4;

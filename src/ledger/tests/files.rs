@@ -14,7 +14,7 @@ fn a_new_ledger_belongs_to_its_owner_only() {
     let desk = Desk::new();
     assert_eq!(desk.ledger.factory(), "acme");
     assert_eq!(desk.ledger.id().len(), 32);
-    assert_eq!(desk.ledger.schema_version(), 1);
+    assert_eq!(desk.ledger.schema_version(), 2);
     let _writer = desk.writer();
     assert_eq!(mode(desk.ledger.path()), 0o600);
     assert_eq!(mode(&desk.path("ledger.db-wal")), 0o600);
@@ -67,7 +67,7 @@ fn a_ledger_of_a_newer_program_is_refused() {
     let desk = Desk::new();
     desk.tamper("PRAGMA user_version = 7");
     let path = desk.ledger.path().display().to_string();
-    let wanted = format!("`{path}` has schema 7, this program knows schemas up to 1");
+    let wanted = format!("`{path}` has schema 7, this program knows schemas up to 2");
     let error = Ledger::open(desk.ledger.path()).unwrap_err();
     assert_eq!(error.to_string(), wanted);
     let error = desk.ledger.writer("test", at(0)).unwrap_err();

@@ -2,6 +2,7 @@
 
 mod audit;
 mod files;
+mod registrations;
 mod rules;
 mod writers;
 
@@ -134,6 +135,7 @@ impl Paper {
             key: self.key,
             tbs: self.tbs,
             not_after: self.not_after,
+            registration: None,
         }
     }
 }
