@@ -315,9 +315,8 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
         DeviceUnknown { .. } => {
             of("device-unknown", Exit::Usage).hint("run `factory-ca device list`")
         }
-        NotIssued { .. } => {
-            of("not-issued-now", Exit::Usage).hint("run `factory-ca device list` to see the states")
-        }
+        NotIssued { .. } => of("certificate-not-issued", Exit::Usage)
+            .hint("run `factory-ca device list` to see the states"),
         NotPending { .. } => of("not-pending", Exit::Usage),
         ReasonUnsuitable { .. } => of("reason-unsuitable", Exit::Usage),
         RegistrarExists { .. } => of("registrar-exists", Exit::Usage).hint("choose another name"),

@@ -230,6 +230,7 @@ fn show(pki: &Pki, uuid: &str) -> Result<Report, Error> {
             entry.reserved_at,
             entry.not_after.date()
         ));
+        text.push_str(&registration(entry));
     }
     if let Some(der) = entries
         .first()
@@ -242,6 +243,23 @@ fn show(pki: &Pki, uuid: &str) -> Result<Report, Error> {
         text,
         json!({ "device": device, "certificates": list }),
     ))
+}
+
+/// How an entry came through the endpoint, on a line of its own.
+fn registration(entry: &Entry) -> String {
+    let Some(known) = &entry.registration else {
+        return String::new();
+    };
+    let registrar = match &known.registrar_name {
+        Some(name) => format!("by registrar {name}"),
+        None => "anonymously".to_owned(),
+    };
+    let offered = match known.offered_at {
+        Some(at) => format!("offered {at}"),
+        None => "never offered".to_owned(),
+    };
+    let (source, gateway) = (&known.source, known.gateway);
+    format!("    registered {registrar} from {source}, {offered}, gateway {gateway}\n")
 }
 
 fn allow_reissue(pki: &Pki, arguments: &AllowReissue) -> Result<Report, Error> {
@@ -287,11 +305,18 @@ fn allow_reissue(pki: &Pki, arguments: &AllowReissue) -> Result<Report, Error> {
 }
 
 fn describe(entry: &Entry) -> Value {
+    let registration = entry.registration.as_ref().map(|known| {
+        json!({
+            "registrar": known.registrar_name, "name": known.name, "source": known.source,
+            "gateway": known.gateway.as_str(), "offered_at": known.offered_at.map(|at| at.to_string()),
+        })
+    });
     json!({
         "device": entry.device, "serial": entry.serial.to_string(), "state": entry.state.as_str(),
         "profile": entry.profile, "subject": entry.subject, "reserved_at": entry.reserved_at.to_string(),
         "recorded_at": entry.recorded_at.map(|at| at.to_string()), "not_after": entry.not_after.to_string(),
         "reason": entry.reason, "certificate": entry.certificate.as_deref().map(certificate::to_pem),
+        "registration": registration,
     })
 }
 

@@ -3,8 +3,10 @@
 //! Columns, in this order, and members of the same names: `id`, `state`, `serial` (hexadecimal), `profile`,
 //! `namespace`, `device`, `subject`, `issuer` (as text), `authority_key`, `key` (SHA-256 of the
 //! SubjectPublicKeyInfo), `tbs` (SHA-256), `not_after`, `reserved_at`, `recorded_at`, `ended_at` (RFC 3339, UTC),
-//! `reason` (CRLReason number), `previous` (the entry whose place it took), `writer`. What is absent is an empty
-//! field in CSV and `null` in NDJSON, which has one member more: `certificate`, its DER in hexadecimal.
+//! `reason` (CRLReason number), `previous` (the entry whose place it took), `writer`; and of what came through the
+//! endpoint `registrar` (name; absent for an anonymous request), `source` (address), `gateway` (`none`, `pending`,
+//! `done` or `refused`), `offered_at` (absent if nobody ever got the certificate). What is absent is an empty field in
+//! CSV and `null` in NDJSON, which has one member more: `certificate`, as PEM.
 //!
 //! CSV follows RFC 4180: CRLF, every text quoted. Subjects and device names come from outside, so a text that a
 //! spreadsheet would take for a formula (`=`, `+`, `-`, `@`, tab or carriage return first) gets a leading `'`.
@@ -55,6 +57,7 @@ impl Ledger {
 fn values(entry: &Entry) -> [Value; COLUMNS.len()] {
     let text = |moment: Timestamp| Value::from(moment.to_string());
     let moment = |moment: Option<Timestamp>| moment.map_or(Value::Null, text);
+    let registration = entry.registration.as_ref();
     [
         entry.id.0.into(),
         entry.state.as_str().into(),
@@ -74,6 +77,12 @@ fn values(entry: &Entry) -> [Value; COLUMNS.len()] {
         entry.reason.into(),
         entry.previous.map(|previous| previous.0).into(),
         entry.writer.as_str().into(),
+        registration
+            .and_then(|known| known.registrar_name.as_deref())
+            .into(),
+        registration.map(|known| known.source.as_str()).into(),
+        registration.map(|known| known.gateway.as_str()).into(),
+        moment(registration.and_then(|known| known.offered_at)),
     ]
 }
 
@@ -109,7 +118,7 @@ fn issuer(der: &[u8]) -> String {
     Name::from_der(der).map_or_else(|_| hex::encode(der), |name| name.to_string())
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 22] = [
     "id",
     "state",
     "serial",
@@ -128,6 +137,10 @@ const COLUMNS: [&str; 18] = [
     "reason",
     "previous",
     "writer",
+    "registrar",
+    "source",
+    "gateway",
+    "offered_at",
 ];
 
 /// What makes a spreadsheet program compute a cell instead of showing it.

@@ -1,5 +1,6 @@
 //! Tampering, and what `check` says about it.
 
+use super::registrations::{ask, close, create, gateway, offer, register, revoke};
 use super::*;
 
 /// A ledger with one of everything: two superseding certificates, an abandoned and a reserved entry, a refusal, a
@@ -157,6 +158,11 @@ fn every_change_behind_the_ledgers_back_is_found() {
         ),
     ];
     let (desk, _writer) = busy_desk();
+    finds_each(&desk, cases);
+}
+
+/// Makes each change to a copy and looks for the rules it breaks.
+fn finds_each(desk: &Desk, cases: &[(&str, &[&str])]) {
     for (number, (sql, wanted)) in cases.iter().enumerate() {
         let copy = desk.path(&format!("copy-{number}.db"));
         desk.ledger.backup(&copy).unwrap();
@@ -171,6 +177,191 @@ fn every_change_behind_the_ledgers_back_is_found() {
             assert!(found, "{sql}: no {rule} among {:#?}", check.violations);
         }
     }
+}
+
+/// A ledger with one of everything the endpoint adds: an open and a closed registrar; entries registered with the
+/// first that are offered (1), done (2), refused and revoked (3), pending (4), abandoned (5), and an anonymous one (6).
+fn busy_endpoint() -> (Desk, Writer) {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let line = create(&writer, "line", |new| new.max = Some(9));
+    create(&writer, "closed", |_| {});
+    close(&writer, "closed");
+    let [offered, done, refused, _] =
+        ["a", "b", "c", "d"].map(|device| register(&writer, &desk.paper(device), Some(line)));
+    assert_eq!(offer(&writer, offered), Offer::Made);
+    gateway(&writer, done, GatewayState::Done);
+    gateway(&writer, refused, GatewayState::Refused);
+    revoke(&writer, refused, 1);
+    let Reservation::Reserved(lost) = ask(&writer, &desk.paper("e"), Some(line)) else {
+        panic!("not reserved");
+    };
+    abandon(&writer, lost);
+    register(&writer, &desk.paper("f"), None);
+    (desk, writer)
+}
+
+#[test]
+fn every_change_of_what_the_endpoint_wrote_is_found() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "UPDATE registrar SET name = 'x' WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET token = zeroblob(32) WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET production = 'allow' WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET reissue = 1 WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET networks = '192.0.2.0/24' WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET authorities = 'line-2' WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET max = 10 WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET max = NULL WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET used = 2 WHERE id = 1",
+            &["registrar-used"],
+        ),
+        (
+            "UPDATE registrar SET created_at = created_at + 1 WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET created_by = 'x' WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET expires_at = 2000000000 WHERE id = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET closed_at = NULL, closed_by = NULL WHERE id = 2",
+            &["fact-differs", "fact-missing"],
+        ),
+        (
+            "UPDATE registrar SET closed_by = 'x' WHERE id = 2",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET closed_at = closed_at + 1 WHERE id = 2",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registrar SET closed_at = 1795485600, closed_by = 'alice' WHERE id = 1",
+            &["fact-missing"],
+        ),
+        ("DELETE FROM registrar WHERE id = 2", &["fact-without-row"]),
+        (
+            "DELETE FROM registrar WHERE id = 1",
+            &["fact-without-row", "reference"],
+        ),
+        (
+            "INSERT INTO registrar SELECT 9, 'x', zeroblob(32), production, reissue, networks, authorities, max, 0, created_at, created_by, expires_at, NULL, NULL FROM registrar WHERE id = 1",
+            &["fact-missing"],
+        ),
+        (
+            "UPDATE registration SET registrar = NULL WHERE entry = 1",
+            &["fact-differs", "registrar-used"],
+        ),
+        (
+            "UPDATE registration SET registrar = 1 WHERE entry = 6",
+            &["fact-differs", "registrar-used"],
+        ),
+        (
+            "UPDATE registration SET name = 'x' WHERE entry = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registration SET source = 'x' WHERE entry = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registration SET gateway = 'none' WHERE entry = 4",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registration SET gateway = 'done' WHERE entry = 4",
+            &["fact-missing"],
+        ),
+        (
+            "UPDATE registration SET gateway = 'pending' WHERE entry = 2",
+            &["fact-differs", "fact-missing"],
+        ),
+        (
+            "UPDATE registration SET gateway = 'done' WHERE entry = 3",
+            &["fact-differs", "fact-missing"],
+        ),
+        (
+            "UPDATE registration SET offered_at = NULL WHERE entry = 1",
+            &["fact-differs", "fact-missing"],
+        ),
+        (
+            "UPDATE registration SET offered_at = offered_at + 1 WHERE entry = 1",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE registration SET offered_at = 1795485600 WHERE entry = 2",
+            &["fact-missing"],
+        ),
+        (
+            "UPDATE registration SET offered_at = 1795485600 WHERE entry = 3",
+            &["fact-missing", "registrar-used"],
+        ),
+        (
+            "DELETE FROM registration WHERE entry = 1",
+            &["fact-without-row", "fact-missing", "registrar-used"],
+        ),
+        (
+            "INSERT INTO registration SELECT 9, registrar, name, source, gateway, offered_at FROM registration WHERE entry = 1",
+            &["reference"],
+        ),
+        (
+            "UPDATE entry SET reason = 5 WHERE id = 3",
+            &["fact-differs", "key-compromised"],
+        ),
+        (
+            "UPDATE entry SET reason = 4 WHERE id = 3",
+            &["fact-differs", "fact-missing"],
+        ),
+        (
+            "UPDATE entry SET ended_at = ended_at + 1 WHERE id = 3",
+            &["fact-differs"],
+        ),
+        (
+            "UPDATE entry SET state = 'issued', reason = NULL, ended_at = NULL WHERE id = 3",
+            &["fact-differs", "fact-missing", "registrar-used"],
+        ),
+        (
+            "UPDATE entry SET state = 'revoked', reason = 5, ended_at = 1795485600 WHERE id = 2",
+            &["fact-missing", "registrar-used"],
+        ),
+        ("UPDATE key SET compromised = 0", &["key-compromised"]),
+        (
+            "UPDATE key SET compromised = 1 WHERE device = 'a'",
+            &["key-compromised"],
+        ),
+    ];
+    let (desk, _writer) = busy_endpoint();
+    assert_eq!(desk.ledger.check().unwrap().violations, []);
+    finds_each(&desk, cases);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::registrations::{create, offer, register};
 use super::*;
 use crate::ledger::export::Format;
 
@@ -148,11 +149,12 @@ fn an_export_tells_every_column() {
         csv,
         format!(
             "id,state,serial,profile,namespace,device,subject,issuer,authority_key,key,tbs,\
-             not_after,reserved_at,recorded_at,ended_at,reason,previous,writer\r\n\
+             not_after,reserved_at,recorded_at,ended_at,reason,previous,writer,\
+             registrar,source,gateway,offered_at\r\n\
              1,\"issued\",\"{serial}\",\"device\",\"device\",\"{DEVICE}\",\"CN=device\",\
              \"CN=line-1\",\"{authority_key}\",\"{key}\",\"{tbs}\",\
              \"2027-11-24T02:00:00Z\",\"2026-11-24T02:00:00Z\",\"2026-11-24T02:00:00Z\",,,,\
-             \"{name}\"\r\n"
+             \"{name}\",,,,\r\n"
         )
     );
     let ndjson: serde_json::Value =
@@ -163,6 +165,37 @@ fn an_export_tells_every_column() {
     );
     assert_eq!(ndjson["reason"], serde_json::Value::Null);
     assert_eq!(ndjson["state"], "issued");
+}
+
+#[test]
+fn an_export_tells_what_came_through_the_endpoint() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let line = create(&writer, "line", |_| {});
+    let entry = register(&writer, &desk.paper("a"), Some(line));
+    assert_eq!(offer(&writer, entry), Offer::Made);
+    register(&writer, &desk.paper("b"), None);
+    let csv = text(&desk.ledger, Format::Csv);
+    let ends: Vec<&str> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split_once(writer.name()).unwrap().1)
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            "\",\"line\",\"192.0.2.7\",\"pending\",\"2026-11-24T02:00:00Z\"",
+            "\",,\"192.0.2.7\",\"pending\","
+        ]
+    );
+    let ndjson = text(&desk.ledger, Format::Ndjson);
+    let first: serde_json::Value = serde_json::from_str(ndjson.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&first["registrar"], &first["source"]),
+        (&"line".into(), &"192.0.2.7".into())
+    );
+    assert_eq!(first["gateway"], "pending");
+    assert_eq!(first["offered_at"], "2026-11-24T02:00:00Z");
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 mod audit;
 mod files;
+mod migration;
 mod registrations;
 mod rules;
 mod writers;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{CertificateParams, CertifiedIssuer, DnType, KeyPair, PublicKeyData};
 use rusqlite::Connection;
@@ -71,8 +72,10 @@ impl Desk {
     }
 
     fn paper_for(&self, device: &str, key: &KeyPair, valid: i64) -> Paper {
-        static SERIALS: AtomicU8 = AtomicU8::new(1);
-        let serial = Serial::from_random(&[SERIALS.fetch_add(1, Ordering::Relaxed); 16]).unwrap();
+        static SERIALS: AtomicU32 = AtomicU32::new(1);
+        let mut octets = [0x40; 16];
+        octets[12..].copy_from_slice(&SERIALS.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        let serial = Serial::from_random(&octets).unwrap();
         let mut params = CertificateParams::default();
         params.serial_number = Some(serial.as_bytes().to_vec().into());
         params.not_before = at(0).calendar();

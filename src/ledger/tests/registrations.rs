@@ -7,7 +7,7 @@ fn registrar(writer: &Writer, max: Option<u32>) -> RegistrarId {
     create(writer, "line", |new| new.max = max)
 }
 
-fn create<'a>(
+pub(super) fn create<'a>(
     writer: &Writer,
     name: &'a str,
     change: impl FnOnce(&mut NewRegistrar<'a>),
@@ -50,11 +50,11 @@ fn ask_at(
     answer
 }
 
-fn ask(writer: &Writer, paper: &Paper, registrar: Option<RegistrarId>) -> Reservation {
+pub(super) fn ask(writer: &Writer, paper: &Paper, registrar: Option<RegistrarId>) -> Reservation {
     ask_at(writer, paper, registrar, at(0))
 }
 
-fn register(writer: &Writer, paper: &Paper, registrar: Option<RegistrarId>) -> EntryId {
+pub(super) fn register(writer: &Writer, paper: &Paper, registrar: Option<RegistrarId>) -> EntryId {
     match ask(writer, paper, registrar) {
         Reservation::Reserved(entry) => {
             record(writer, entry, paper);
@@ -72,26 +72,26 @@ fn rule(answer: Reservation) -> &'static str {
     }
 }
 
-fn offer(writer: &Writer, entry: EntryId) -> Offer {
+pub(super) fn offer(writer: &Writer, entry: EntryId) -> Offer {
     let mut group = writer.group(at(0)).unwrap();
     let offer = group.offer(entry).unwrap();
     group.commit().unwrap();
     offer
 }
 
-fn gateway(writer: &Writer, entry: EntryId, answer: GatewayState) {
+pub(super) fn gateway(writer: &Writer, entry: EntryId, answer: GatewayState) {
     let mut group = writer.group(at(0)).unwrap();
     group.gateway(entry, answer).unwrap();
     group.commit().unwrap();
 }
 
-fn revoke(writer: &Writer, entry: EntryId, reason: u8) {
+pub(super) fn revoke(writer: &Writer, entry: EntryId, reason: u8) {
     let mut group = writer.group(at(0)).unwrap();
     group.revoke(entry, reason).unwrap();
     group.commit().unwrap();
 }
 
-fn close(writer: &Writer, name: &str) -> Registrar {
+pub(super) fn close(writer: &Writer, name: &str) -> Registrar {
     let mut group = writer.group(at(0)).unwrap();
     let closed = group.close_registrar(name, "alice").unwrap();
     group.commit().unwrap();
