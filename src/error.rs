@@ -45,6 +45,14 @@ pub enum Error {
         /// Why.
         error: Box<authority::Error>,
     },
+    /// A registrar was created, and the file with its token could not be written.
+    #[error("registrar `{registrar}` is created and its token is lost: {error}")]
+    TokenLost {
+        /// The registrar's name.
+        registrar: String,
+        /// What is wrong with the file.
+        error: OutputError,
+    },
     /// A certificate was issued and recorded, and its file could not be written.
     #[error("certificate {serial} is issued and recorded, but {error}")]
     Undelivered {
@@ -115,6 +123,9 @@ impl Error {
                 )),
                 other => explain(other),
             },
+            Error::TokenLost { registrar, error } => explain_output(error).hint(format!(
+                "run `factory-ca registrar close {registrar}` and create another one"
+            )),
             Error::Undelivered { error, .. } => explain_output(error)
                 .hint("run the same command again with a file that can be written: it gets the same certificate"),
             Error::Usage { hint, .. } => Explanation {
@@ -128,7 +139,9 @@ impl Error {
     pub fn lines(&self) -> Vec<String> {
         let cause = match self {
             Error::Request { error, .. } => StdError::source(error.as_ref()),
-            Error::Undelivered { error, .. } => StdError::source(error),
+            Error::TokenLost { error, .. } | Error::Undelivered { error, .. } => {
+                StdError::source(error)
+            }
             other => StdError::source(other),
         };
         with_causes(self.to_string(), cause)

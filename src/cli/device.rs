@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
 use super::clap_args::{AllowReissue, Device, DeviceIssue, DeviceList, Global, Issuing, StateName};
-use super::edge::{Terminal, entropy};
+use super::edge::{Terminal, entropy, who};
 use super::report::{Report, row, table};
 use crate::authority::{self, Authority, Origin, Pki};
 use crate::config::AuthorityConfig;
@@ -281,11 +281,7 @@ fn allow_reissue(pki: &Pki, arguments: &AllowReissue) -> Result<Report, Error> {
         );
         return Err(Error::usage(message, "for example `--within 24h`"));
     };
-    let by = arguments
-        .by
-        .clone()
-        .or_else(|| std::env::var("USER").ok())
-        .unwrap_or_else(|| "unknown".to_owned());
+    let by = who(arguments.by.as_deref());
     let device = arguments.uuid.to_ascii_lowercase();
     let now = Timestamp::now();
     let expires = within.after(now);

@@ -29,6 +29,14 @@ pub fn entropy(buffer: &mut [u8]) -> bool {
     SystemRandom::new().fill(buffer).is_ok()
 }
 
+/// Who does something: the name that was given, else the login name.
+pub fn who(given: Option<&str>) -> String {
+    given
+        .map(str::to_owned)
+        .or_else(|| std::env::var("USER").ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
 /// Asks for a name to be typed before something grave is done; `given` answers without asking.
 pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Error> {
     let typed = match given {

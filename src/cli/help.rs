@@ -105,6 +105,29 @@ Exit codes, the worst of all requests:
     4  unknown outcome: stop the line
   130  interrupted: run it again";
 
+pub const REGISTRAR_CREATE: &str = "\
+Examples:
+  factory-ca registrar create line-3 --production require --from 192.0.2.0/24 -o line-3.token
+  factory-ca registrar create lab --reissue --expires 30d --max 100 >lab.token
+
+The token is shown once; the ledger keeps only its hash.
+
+Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable · 4 unknown outcome";
+
+pub const REGISTRAR_LIST: &str = "\
+Examples:
+  factory-ca registrar list
+  factory-ca registrar list --json
+
+Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
+
+pub const REGISTRAR_CLOSE: &str = "\
+Examples:
+  factory-ca registrar close lab
+  factory-ca registrar close line-3 --by alice
+
+Exit codes: 0 done · 2 no such registrar · 3 ledger unavailable · 4 unknown outcome";
+
 pub const BUNDLE_EXPORT: &str = "\
 Examples:
   factory-ca bundle export

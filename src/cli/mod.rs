@@ -19,6 +19,7 @@ mod ledger;
 mod private_tokens;
 mod profile;
 mod progress;
+mod registrar;
 mod report;
 mod staging;
 mod token;
@@ -80,6 +81,7 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Ca(command) => ca::run(global, command),
         Command::Device(command) => device::run(global, command),
         Command::Batch(command) => batch::run(global, command),
+        Command::Registrar(command) => registrar::run(global, command),
         Command::Bundle(command) => bundle::run(global, command),
         Command::Profile(command) => profile::run(global, command),
         Command::Ledger(command) => ledger::run(global, command),

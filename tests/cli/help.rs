@@ -9,7 +9,7 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 23] = [
+const COMMANDS: [&str; 26] = [
     "init",
     "token list",
     "token init",
@@ -22,6 +22,9 @@ const COMMANDS: [&str; 23] = [
     "device show",
     "device allow-reissue",
     "batch issue",
+    "registrar create",
+    "registrar list",
+    "registrar close",
     "bundle export",
     "profile list",
     "profile show",
@@ -35,8 +38,15 @@ const COMMANDS: [&str; 23] = [
     "",
 ];
 
-const NOUNS: [&str; 7] = [
-    "token", "ca", "device", "batch", "bundle", "profile", "ledger",
+const NOUNS: [&str; 8] = [
+    "token",
+    "ca",
+    "device",
+    "batch",
+    "registrar",
+    "bundle",
+    "profile",
+    "ledger",
 ];
 
 #[test]

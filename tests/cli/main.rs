@@ -13,6 +13,7 @@ mod help;
 mod json;
 mod ledger;
 mod pins;
+mod registrars;
 mod reissue;
 mod requests;
 mod tokens;
