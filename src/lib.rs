@@ -40,9 +40,11 @@ pub mod hex;
 pub mod ledger;
 pub mod output;
 pub mod profile;
+pub mod secret;
 #[cfg(test)]
 mod testing;
 pub mod timestamp;
 pub mod token;
+pub mod url;
 pub mod x509;
 pub mod yaml;

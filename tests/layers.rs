@@ -16,7 +16,7 @@ const ROWS: [&[&str]; 8] = [
     &["config", "output"],
     &["profile", "ledger", "token"],
     &["x509"],
-    &["hex", "timestamp", "yaml"],
+    &["hex", "secret", "timestamp", "url", "yaml"],
 ];
 
 /// Which room uses which library. Everything else may be used everywhere.
