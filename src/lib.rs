@@ -36,6 +36,7 @@ pub mod authority;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod gateway;
 pub mod hex;
 pub mod ledger;
 pub mod output;
