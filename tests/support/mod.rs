@@ -1,6 +1,7 @@
 //! What integration tests share. Each test program uses a part of it.
 #![allow(dead_code)]
 
+pub mod badday;
 pub mod factory;
 pub mod requests;
 
