@@ -3,11 +3,14 @@
 //! Exit codes answer "what should the station do": 1 reject this device; 2 fix what you asked for, never retry
 //! blindly; 3 retry later, nothing was signed; 4 stop the line; 130 interrupted.
 
+mod gateway;
+
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use crate::authority;
 use crate::config::ConfigError;
+use crate::gateway::{ApiError, TokenError, UrlError};
 use crate::ledger::{self, Conflict};
 use crate::output::file::OutputError;
 use crate::token::{self, PinError, TriesLeft};
@@ -18,12 +21,21 @@ use crate::x509::csr::CsrError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The Foundries API.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The token for the Foundries API.
+    #[error(transparent)]
+    ApiToken(#[from] TokenError),
     /// The engine.
     #[error(transparent)]
     Authority(#[from] authority::Error),
     /// Some requests of a batch have no certificate; each was reported by itself.
     #[error("{0}")]
     Batch(String, Exit),
+    /// Where devices find their gateway.
+    #[error(transparent)]
+    GatewayUrls(#[from] UrlError),
     /// The audit chain or the tables contradict themselves.
     #[error("`{path}` breaks {count} of its invariants")]
     LedgerBroken {
@@ -35,6 +47,16 @@ pub enum Error {
     /// The command was interrupted.
     #[error("{0}")]
     Interrupted(String),
+    /// The Foundries API did a part of what it was asked.
+    #[error("{error}; done before that: {done} of {of}")]
+    Partly {
+        /// How many were done.
+        done: usize,
+        /// How many were asked for.
+        of: usize,
+        /// What is wrong.
+        error: ApiError,
+    },
     /// One request was not answered with a certificate.
     #[error("{}", refusal(profile, file, error))]
     Request {
@@ -110,6 +132,9 @@ impl Error {
     /// The stable code, the hint and the exit code.
     pub fn explain(&self) -> Explanation {
         match self {
+            Error::Api(error) | Error::Partly { error, .. } => gateway::explain_api(error),
+            Error::ApiToken(error) => gateway::explain_token(error),
+            Error::GatewayUrls(error) => gateway::explain_urls(error),
             Error::Authority(error) => explain(error),
             Error::Batch(_, exit) => of("batch-incomplete", *exit),
             Error::LedgerBroken { .. } => of("ledger-broken", Exit::Stop)

@@ -1,5 +1,7 @@
 //! Every argument, declared and nothing else.
 
+pub mod gateway;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -97,6 +99,9 @@ pub enum Command {
     /// Check, export and back up the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Speak with the Foundries API about the factory's devices
+    #[command(subcommand)]
+    Gateway(gateway::Gateway),
     /// Measure the token's raw signing rate beside end-to-end issuance
     #[command(after_help = help::BENCH)]
     Bench(Bench),

@@ -177,6 +177,21 @@ Examples:
 
 Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
 
+pub const GATEWAY_DENIED_LIST: &str = "\
+Examples:
+  factory-ca gateway denied list
+  factory-ca gateway denied list --json
+
+Exit codes: 0 done · 2 usage, configuration or API token · 3 API unavailable";
+
+pub const GATEWAY_DENIED_DELETE: &str = "\
+Examples:
+  factory-ca gateway denied delete 56b2fa41-d79a-4aad-ba26-e26e719878bb --dry-run
+  factory-ca gateway denied delete 56b2fa41-d79a-4aad-ba26-e26e719878bb --yes
+
+Exit codes: 0 done, or it was not on the list · 2 usage, configuration or API token ·
+3 API unavailable";
+
 pub const BENCH: &str = "\
 Examples:
   factory-ca bench

@@ -12,6 +12,7 @@ mod clap_args;
 mod device;
 mod edge;
 mod embedded;
+mod gateway;
 mod generate;
 mod help;
 mod init;
@@ -85,6 +86,7 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Bundle(command) => bundle::run(global, command),
         Command::Profile(command) => profile::run(global, command),
         Command::Ledger(command) => ledger::run(global, command),
+        Command::Gateway(command) => gateway::run(global, command),
         Command::Bench(arguments) => bench::run(global, arguments),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),

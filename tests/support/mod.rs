@@ -3,6 +3,7 @@
 
 pub mod badday;
 pub mod factory;
+pub mod http;
 pub mod requests;
 
 use std::path::{Path, PathBuf};

@@ -86,7 +86,7 @@ impl Reply {
             .unwrap_or_else(|| "nowhere".to_owned())
     }
 
-    /// The body of a success, as JSON of that shape.
+    /// The body of a success: a JSON object of that shape.
     pub fn json<T: DeserializeOwned>(&self, server: &ServerUrl) -> Result<T, ApiError> {
         let unusable = |problem| ApiError::Answer {
             server: server.clone(),

@@ -28,9 +28,9 @@ pub enum Removal {
 
 #[derive(Deserialize)]
 struct PageJson {
-    #[serde(default)]
+    // It has to be there; `null` is an empty list.
+    #[serde(deserialize_with = "Option::deserialize")]
     devices: Option<Vec<DeviceJson>>,
-    #[serde(default)]
     next: Option<Value>,
 }
 

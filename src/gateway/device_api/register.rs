@@ -28,6 +28,18 @@ pub enum Registration {
     Pending(String),
 }
 
+impl Registration {
+    /// Whether our configuration is at fault and not the device: the API is elsewhere, or does not know our token or our
+    /// factory.
+    pub fn is_our_fault(&self) -> bool {
+        match self {
+            Registration::Redirected(_) => true,
+            Registration::Refused { status, .. } => matches!(status, 401 | 403 | 404 | 405),
+            _ => false,
+        }
+    }
+}
+
 /// The most calls one registration makes: as many attempts as there are, each looked up once, and the look-up that
 /// [`DeviceApi::resume`] starts with. None takes longer than the configured timeout.
 pub const LONGEST_REGISTRATION: u32 = 2 * PAUSES.len() as u32 + 1;
