@@ -7,12 +7,14 @@ mod gateway;
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use crate::authority;
 use crate::config::ConfigError;
 use crate::gateway::{ApiError, TokenError, UrlError};
 use crate::ledger::{self, Conflict};
 use crate::output::file::OutputError;
+use crate::secret::SecretError;
 use crate::token::{self, PinError, TriesLeft};
 use crate::x509::Serial;
 use crate::x509::csr::CsrError;
@@ -75,6 +77,12 @@ pub enum Error {
         /// What is wrong with the file.
         error: OutputError,
     },
+    /// A secret that is no PIN.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The endpoint cannot go on.
+    #[error("{}", on_one_line(.0))]
+    Stopped(Arc<authority::Error>),
     /// A certificate was issued and recorded, and its file could not be written.
     #[error("certificate {serial} is issued and recorded, but {error}")]
     Undelivered {
@@ -151,6 +159,8 @@ impl Error {
             Error::TokenLost { registrar, error } => explain_output(error).hint(format!(
                 "run `factory-ca registrar close {registrar}` and create another one"
             )),
+            Error::Secret(error) => gateway::explain_secret(error),
+            Error::Stopped(error) => explain(error),
             Error::Undelivered { error, .. } => explain_output(error)
                 .hint("run the same command again with a file that can be written: it gets the same certificate"),
             Error::Usage { hint, .. } => Explanation {
@@ -355,7 +365,6 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
         }
         NotIssued { .. } => of("certificate-not-issued", Exit::Usage)
             .hint("run `factory-ca device list` to see the states"),
-        NotPending { .. } => of("not-pending", Exit::Usage),
         ReasonUnsuitable { .. } => of("reason-unsuitable", Exit::Usage),
         RegistrarExists { .. } => of("registrar-exists", Exit::Usage).hint("choose another name"),
         RegistrarUnknown { .. } => {
