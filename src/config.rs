@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 mod gateway;
+mod server;
 mod written;
 
 pub use gateway::{FoundriesConfig, GatewayConfig, is_bare_key};
+pub use server::{Anonymous, ServerConfig, TlsConfig, TlsKey};
 
 use crate::token::{PinSource, TokenUri, UriError};
 use crate::yaml::{self, YamlError};
@@ -28,6 +30,7 @@ pub struct Config {
     authorities: BTreeMap<String, AuthorityConfig>,
     gateway: GatewayConfig,
     foundries: FoundriesConfig,
+    server: ServerConfig,
 }
 
 /// Where a token is and how it is opened.
@@ -190,6 +193,11 @@ impl Config {
         &self.foundries
     }
 
+    /// How the signing endpoint works.
+    pub fn server(&self) -> &ServerConfig {
+        &self.server
+    }
+
     /// A token by its name.
     pub fn token(&self, name: &str) -> Result<&TokenConfig, ConfigError> {
         self.tokens
@@ -243,6 +251,10 @@ impl Config {
             authorities: BTreeMap::new(),
             gateway: yaml.gateway.check(&value)?,
             foundries: yaml.foundries.check(directory, &value)?,
+            server: match yaml.server {
+                Some(server) => server.check(directory, &value)?,
+                None => ServerConfig::default(),
+            },
         };
         for (name, token) in yaml.tokens {
             let token = token.check(&name, directory, &value)?;

@@ -42,6 +42,7 @@ pub mod ledger;
 pub mod output;
 pub mod profile;
 pub mod secret;
+pub mod server;
 #[cfg(test)]
 mod testing;
 pub mod timestamp;

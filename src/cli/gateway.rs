@@ -6,12 +6,13 @@ use super::clap_args::Global;
 use super::clap_args::gateway::{Denied, DeniedDelete, Gateway as Command};
 use super::edge::agree;
 use super::report::{Report, row, table};
+use crate::authority::Pki;
 use crate::error::Error;
 use crate::gateway::device_api::{DeniedDevice, Removal};
 use crate::gateway::{ApiToken, DeviceApi};
 
 pub fn run(global: &Global, command: Command) -> Result<Report, Error> {
-    let api = client(global)?;
+    let api = client(&super::open(global)?)?;
     match command {
         Command::Denied(Denied::List) => list(&api),
         Command::Denied(Denied::Delete(arguments)) if arguments.dry_run => {
@@ -22,8 +23,7 @@ pub fn run(global: &Global, command: Command) -> Result<Report, Error> {
 }
 
 /// The API with the token that the configuration names.
-fn client(global: &Global) -> Result<DeviceApi, Error> {
-    let pki = super::open(global)?;
+pub fn client(pki: &Pki) -> Result<DeviceApi, Error> {
     let config = pki.config().foundries();
     let source = config.token.as_ref().ok_or_else(|| {
         Error::usage(

@@ -192,6 +192,16 @@ Examples:
 Exit codes: 0 done, or it was not on the list · 2 usage, configuration or API token ·
 3 API unavailable";
 
+pub const SERVE: &str = "\
+Examples:
+  factory-ca serve
+  factory-ca serve --listen 0.0.0.0:8080 --json 2>>endpoint.log
+
+It ends with SIGTERM or SIGINT, after what it took.
+
+Exit codes: 0 stopped · 2 usage, configuration or PIN: do not restart ·
+3 token or ledger unavailable · 4 unknown outcome: do not restart";
+
 pub const BENCH: &str = "\
 Examples:
   factory-ca bench

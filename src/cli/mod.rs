@@ -22,6 +22,7 @@ mod profile;
 mod progress;
 mod registrar;
 mod report;
+mod serve;
 mod staging;
 mod token;
 
@@ -87,6 +88,7 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Profile(command) => profile::run(global, command),
         Command::Ledger(command) => ledger::run(global, command),
         Command::Gateway(command) => gateway::run(global, command),
+        Command::Serve(arguments) => serve::run(global, &arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),

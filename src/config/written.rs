@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::gateway::{FoundriesYaml, GatewayYaml};
+use super::server::ServerYaml;
 use super::{AuthorityConfig, ConfigError, FILE, ModuleSource, TokenConfig};
 use crate::token::{PinSource, TokenUri};
 use crate::yaml;
@@ -24,6 +25,7 @@ pub(super) struct ConfigYaml {
     pub(super) gateway: GatewayYaml,
     #[serde(default)]
     pub(super) foundries: FoundriesYaml,
+    pub(super) server: Option<ServerYaml>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -25,13 +25,22 @@ pub fn explain_api(error: &ApiError) -> Explanation {
 
 pub fn explain_token(error: &TokenError) -> Explanation {
     match error {
-        TokenError::Secret(SecretError::Mode { path, .. }) => {
-            of("api-token-file-mode", Exit::Usage)
-                .hint(format!("run `chmod 600 {}`", path.display()))
-        }
+        TokenError::Secret(error @ SecretError::Mode { .. }) => Explanation {
+            code: "api-token-file-mode",
+            ..explain_secret(error)
+        },
         _ => of("api-token", Exit::Usage).hint(
             "put the token where `foundries: {token: …}` in factory-ca.yaml says, and nothing else",
         ),
+    }
+}
+
+pub fn explain_secret(error: &SecretError) -> Explanation {
+    match error {
+        SecretError::Mode { path, .. } => {
+            of("secret-file-mode", Exit::Usage).hint(format!("run `chmod 600 {}`", path.display()))
+        }
+        _ => of("secret", Exit::Usage),
     }
 }
 

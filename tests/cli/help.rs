@@ -9,7 +9,7 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 28] = [
+const COMMANDS: [&str; 29] = [
     "init",
     "token list",
     "token init",
@@ -34,6 +34,7 @@ const COMMANDS: [&str; 28] = [
     "ledger backup",
     "gateway denied list",
     "gateway denied delete",
+    "serve",
     "bench",
     "completions",
     "man",
