@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod badday;
+pub mod endpoint;
 pub mod factory;
 pub mod http;
 pub mod requests;
