@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use factory_ca::ledger::State;
 
-use crate::backend::Backend;
 use crate::books::Books;
 use crate::chance::Chance;
 use crate::device::{Request, Told, head};
@@ -19,13 +18,17 @@ pub struct Crowd {
     pub line: Arc<Line>,
     /// Where endpoints are; a device takes any of them.
     pub ports: Vec<u16>,
+    /// A registrar's token.
+    pub token: String,
+    /// That of a registrar that may reissue.
+    pub reissue: String,
     pub chance: Chance,
     begun: Instant,
     /// UUID → the serial numbers of the certificates that were handed out for it, each once.
     told: Mutex<BTreeMap<String, Vec<String>>>,
     faults: Mutex<Vec<String>>,
     /// How often a device came back.
-    pub tries: AtomicU64,
+    tries: AtomicU64,
 }
 
 /// What a device comes back with.
@@ -51,6 +54,8 @@ impl Crowd {
         Crowd {
             line: line.clone(),
             ports: ports.to_vec(),
+            token: line.factory.registrar("line", ""),
+            reissue: line.factory.registrar("repair", "--reissue"),
             chance: Chance::new(),
             begun: Instant::now(),
             told: Mutex::default(),
@@ -72,10 +77,10 @@ impl Crowd {
                         self.remember(&request.uuid, &serial);
                         return End::Registered(serial);
                     }
-                    Told::Problem(answer) if answer.status == 503 => last = answer.text(),
-                    Told::Problem(answer) if self.is_conflict_there(&answer, &request) => {}
-                    Told::Problem(answer) => return End::Refused(answer),
                     Told::Nothing => {}
+                    told if self.is_put_right(&told, &request.uuid) => {}
+                    Told::Problem(answer) if answer.status == 503 => last = answer.text(),
+                    Told::Problem(answer) => return End::Refused(answer),
                 }
                 if back == Back::WithNewKey {
                     request = Request::new(&request.uuid);
@@ -150,10 +155,17 @@ impl Crowd {
         self.told.lock().unwrap().len()
     }
 
-    /// How many certificates were handed out for each device beyond the first.
-    pub fn replaced(&self) -> usize {
+    /// What there was, for whoever reads a run's output.
+    pub fn report(&self, books: &Books) {
         let told = self.told.lock().unwrap();
-        told.values().map(|serials| serials.len() - 1).sum()
+        let replaced: usize = told.values().map(|serials| serials.len() - 1).sum();
+        println!(
+            "{} devices, {replaced} certificates replaced, {} tries that came to nothing, {} entries, {:?}",
+            told.len(),
+            self.tries.load(Ordering::Relaxed),
+            books.entries.len(),
+            self.begun.elapsed(),
+        );
     }
 
     /// UUIDs of a group that have been told.
@@ -172,15 +184,13 @@ impl Crowd {
     }
 
     /// The backend knows the device with the key of a reply that was lost: an administrator deletes it there.
-    fn is_conflict_there(&self, answer: &Answer, request: &Request) -> bool {
-        let backend: Option<&Arc<Backend>> = self.line.backend.as_ref();
-        let text = "the gateway's backend already has device";
-        match backend.filter(|_| answer.status == 409 && answer.message().starts_with(text)) {
-            Some(backend) => {
-                backend.delete(&request.uuid);
+    fn is_put_right(&self, told: &Told, uuid: &str) -> bool {
+        match &self.line.backend {
+            Some(backend) if backend.knew_another(told, uuid) => {
+                backend.delete(uuid);
                 true
             }
-            None => false,
+            _ => false,
         }
     }
 }

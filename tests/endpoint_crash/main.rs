@@ -5,6 +5,7 @@
 //! | `steps` | kill -9 between any two steps of a registration, fully and partially detached |
 //! | `soak` | load while the server is killed and started again at random |
 //! | `stations` | two endpoints on one ledger, one of them killed at random, with officers and a batch beside them |
+//! | `race` | the same request at two endpoints at once, which both register the device at the backend |
 //! | `limit` | a registrar that may register so many registers so many, whenever the server is killed |
 //! | `stop` | SIGTERM under load: what was taken is answered, nothing stays reserved |
 //!
@@ -28,8 +29,11 @@ mod books;
 mod chance;
 mod client;
 mod device;
+mod killer;
+mod kinds;
 mod limit;
 mod line;
+mod race;
 mod server;
 mod soak;
 mod stations;

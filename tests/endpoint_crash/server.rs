@@ -47,6 +47,10 @@ impl Server {
     /// Starts it and waits until devices may come.
     pub fn start_ready(&self) {
         self.start();
+        self.wait_until_ready();
+    }
+
+    pub fn wait_until_ready(&self) {
         let begun = Instant::now();
         while device::head(self.port) != Some(200) {
             assert!(begun.elapsed() < PATIENCE, "{}", self.log());

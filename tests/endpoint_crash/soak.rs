@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::chance::scaled;
-use crate::client::{Back, Crowd, End};
-use crate::device::{Request, uuid};
+use crate::client::Crowd;
+use crate::killer::{Ending, kill_at_random};
+use crate::kinds::Kind;
 use crate::line::Line;
 use crate::server::Server;
 use crate::support::http::Answer;
@@ -44,30 +45,9 @@ fn a_partially_detached_endpoint_loses_nothing_while_it_is_killed_at_random() {
     soak(Some(backend), &kinds);
 }
 
-/// What a client is.
-#[derive(Clone, Copy, Debug)]
-enum Kind {
-    /// Comes back with a new key, and is content with a certificate.
-    Device,
-    /// Keeps its request, and asks again when it has its certificate.
-    Keeper,
-    /// Comes again with another key after it got its certificate; its registrar may reissue.
-    Returner,
-    /// Two with the same request at once.
-    Twins,
-    /// Two with the same UUID and different keys: one of them is refused.
-    Rivals,
-}
-
 struct Soak {
     crowd: Crowd,
     server: Arc<Server>,
-    token: String,
-    /// Of a registrar that may reissue.
-    reissue: String,
-    next: AtomicU64,
-    over: AtomicBool,
-    begun: Instant,
 }
 
 fn soak(backend: Option<Arc<Backend>>, kinds: &[Kind]) {
@@ -76,117 +56,26 @@ fn soak(backend: Option<Arc<Backend>>, kinds: &[Kind]) {
     let server = Server::new(&line);
     let soak = Soak {
         crowd: Crowd::new(&line, &[server.port]),
-        token: line.factory.registrar("line", ""),
-        reissue: line.factory.registrar("repair", "--reissue"),
         server,
-        next: AtomicU64::new(0),
-        over: AtomicBool::new(false),
-        begun: Instant::now(),
     };
     soak.server.start();
+    let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _ending = Ending(&over);
         for _ in 0..scaled(1, 2) {
             for kind in kinds {
-                scope.spawn(|| soak.serve_clients(*kind));
+                scope.spawn(|| soak.crowd.keep_asking(*kind, &over));
             }
         }
-        soak.kill_at_random(scaled(Duration::from_secs(13), Duration::from_secs(540)));
-        soak.watch_memory(scaled(Duration::from_secs(4), Duration::from_secs(60)));
-        soak.over.store(true, Ordering::Relaxed);
+        let time = scaled(Duration::from_secs(10), Duration::from_secs(540));
+        kill_at_random(std::slice::from_ref(&soak.server), &soak.crowd.chance, time);
+        soak.watch_memory(scaled(Duration::from_secs(3), Duration::from_secs(60)));
     });
     soak.server.stop_well();
     soak.judge();
 }
 
 impl Soak {
-    fn serve_clients(&self, kind: Kind) {
-        while !self.over.load(Ordering::Relaxed) {
-            let number = self.next.fetch_add(1, Ordering::Relaxed);
-            self.serve_client(kind, &uuid(kind as u32, number));
-        }
-    }
-
-    fn serve_client(&self, kind: Kind, uuid: &str) {
-        let (crowd, request) = (&self.crowd, Request::new(uuid));
-        match kind {
-            Kind::Device => drop(crowd.must_register(request, &self.token, Back::WithNewKey)),
-            Kind::Keeper => {
-                let ask =
-                    || crowd.must_register(request.clone(), &self.token, Back::WithSameRequest);
-                let (first, second) = (ask(), ask());
-                if first != second {
-                    crowd.fault(uuid, &format!("first {first:?}, then {second:?}"));
-                }
-            }
-            Kind::Returner => {
-                for _ in 0..3 {
-                    crowd.must_register(Request::new(uuid), &self.reissue, Back::WithNewKey);
-                }
-            }
-            Kind::Twins => {
-                let ask =
-                    || crowd.must_register(request.clone(), &self.token, Back::WithSameRequest);
-                let (one, other) = at_once(ask, ask);
-                if one != other {
-                    crowd.fault(uuid, &format!("one {one:?}, the other {other:?}"));
-                }
-            }
-            Kind::Rivals => {
-                let ask = || crowd.register(Request::new(uuid), &self.token, Back::WithNewKey);
-                let (one, other) = at_once(ask, ask);
-                let refusal = match (&one, &other) {
-                    (End::Registered(_), End::Registered(_)) => return,
-                    (End::Registered(_), End::Refused(answer))
-                    | (End::Refused(answer), End::Registered(_)) => answer,
-                    _ => return crowd.fault(uuid, &format!("{one:?}\n{other:?}")),
-                };
-                let is_live = refusal.message().contains("already has certificate");
-                if refusal.status != 409 || !is_live {
-                    crowd.fault(uuid, &refusal.text());
-                }
-            }
-        }
-    }
-
-    /// Mostly kill -9, sometimes SIGTERM; started again at once.
-    fn kill_at_random(&self, time: Duration) {
-        let (chance, begun) = (&self.crowd.chance, Instant::now());
-        let (mut kills, mut stops) = (0, 0);
-        while begun.elapsed() < time {
-            // Mostly soon, now and then it lives for a while.
-            let longest = match chance.one_in(6) {
-                true => Duration::from_secs(scaled(3, 20)),
-                false => Duration::from_millis(900),
-            };
-            std::thread::sleep(chance.within(longest));
-            match chance.one_in(8) {
-                true => {
-                    stops += 1;
-                    self.stop_whenever();
-                }
-                false => {
-                    kills += 1;
-                    self.server.kill();
-                }
-            }
-            self.server.start();
-        }
-        println!("killed {kills} times, stopped {stops} times");
-        assert!(kills > 5, "{kills}");
-    }
-
-    /// A stop ends well, unless it came before the server could know of it.
-    fn stop_whenever(&self) {
-        use std::os::unix::process::ExitStatusExt;
-        let status = self.server.stop();
-        let too_early = status.signal() == Some(15) && !self.server.has_listened();
-        assert!(
-            status.success() || too_early,
-            "{status}\n{}",
-            self.server.log()
-        );
-    }
-
     /// Nobody kills it any more: its memory stays what it was.
     fn watch_memory(&self, time: Duration) {
         let (begun, mut samples) = (Instant::now(), Vec::new());
@@ -213,24 +102,8 @@ impl Soak {
         assert_eq!(registrars[0].used as usize, others);
         assert!(registrars[1].used as usize >= returners);
         line.module().assert_was_used_well();
-        println!(
-            "{} devices, {} certificates replaced, {} tries that came to nothing, {} entries, {} signatures, {:?}",
-            self.crowd.registered(),
-            self.crowd.replaced(),
-            self.crowd.tries.load(Ordering::Relaxed),
-            books.entries.len(),
-            line.signatures(),
-            self.begun.elapsed(),
-        );
+        self.crowd.report(&books);
     }
-}
-
-/// Two at once.
-fn at_once<T: Send>(one: impl FnOnce() -> T + Send, other: impl FnOnce() -> T + Send) -> (T, T) {
-    std::thread::scope(|scope| {
-        let other = scope.spawn(other);
-        (one(), other.join().unwrap())
-    })
 }
 
 /// How late some answers of the backend are.
