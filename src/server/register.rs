@@ -67,7 +67,8 @@ impl Registration {
         let this = &endpoint.registration;
         let caller = this
             .registrars
-            .caller(request.headers(), address, (this.clock)());
+            .caller(request.headers(), address, (this.clock)())
+            .await;
         let caller = match caller {
             Ok(caller) => caller,
             Err(fault) => {

@@ -7,6 +7,7 @@
 //! | `stations` | two endpoints on one ledger, one of them killed at random, with officers and a batch beside them |
 //! | `race` | the same request at two endpoints at once, which both register the device at the backend |
 //! | `limit` | a registrar that may register so many registers so many, whenever the server is killed |
+//! | `newcomer` | a registrar's token is good at once |
 //! | `stop` | SIGTERM under load: what was taken is answered, nothing stays reserved |
 //!
 //! After every kill the same holds: what a 201 said is in the ledger; a device has one live certificate, that of its
@@ -16,7 +17,7 @@
 //! Small by default. The full scale, ten minutes of load among it:
 //!
 //! ```text
-//! FACTORY_CA_TEST_SCALE=full cargo test --release --test endpoint_crash -- --nocapture
+//! FACTORY_CA_TEST_SCALE=full cargo test --test endpoint_crash -- --nocapture
 //! ```
 //!
 //! `FACTORY_CA_TEST_SEED=NUMBER` repeats the random choices of a run, though not its timing.
@@ -33,6 +34,7 @@ mod killer;
 mod kinds;
 mod limit;
 mod line;
+mod newcomer;
 mod race;
 mod server;
 mod soak;

@@ -152,7 +152,6 @@ impl Office<'_> {
     fn close_a_registrar(&self) -> String {
         let (crowd, name) = (self.crowd, format!("guest-{}", self.round));
         let token = crowd.line.factory.registrar(&name, "");
-        std::thread::sleep(UNTIL_IT_IS_KNOWN);
         let device = uuid(GUEST, 2 * self.round);
         crowd.must_register(Request::new(&device), &token, Back::WithNewKey);
         let close = format!("registrar close {name}");
@@ -180,9 +179,6 @@ impl Office<'_> {
         crowd.must_register(Request::new(uuid), &crowd.token, Back::WithNewKey);
     }
 }
-
-/// An endpoint that heard of an unknown token just now does not look for another one so soon.
-const UNTIL_IT_IS_KNOWN: Duration = Duration::from_millis(150);
 
 const BATCH: u32 = 0xba7c;
 const GUEST: u32 = 0x9e57;
