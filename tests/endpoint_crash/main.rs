@@ -34,6 +34,7 @@ mod killer;
 mod kinds;
 mod limit;
 mod line;
+mod moments;
 mod newcomer;
 mod race;
 mod server;
