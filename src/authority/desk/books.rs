@@ -1,5 +1,6 @@
 //! The ledger thread: whatever waits goes into one transaction.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,8 @@ pub(super) struct Books {
     pub(super) clock: fn() -> Timestamp,
     pub(super) alarm: Arc<Alarm>,
     pub(super) fault: Fault,
+    /// How many cases the signers have: their records are on the way.
+    pub(super) signing: Arc<AtomicUsize>,
     /// Reserved entries that came to nothing while the ledger could not be written: abandoned with the next group.
     pub(super) owed: Vec<EntryId>,
 }
@@ -32,18 +35,22 @@ impl Books {
     pub(super) fn run(mut self, queue: &Queue<Job>) {
         while let Ok(first) = queue.recv() {
             let mut ended = matches!(first, Job::End);
+            let begun = Instant::now();
+            let mut notes_only = first.can_wait();
             let mut jobs = vec![first];
-            // Notes that nobody waits for wait for company.
-            let mut patience = PATIENCE;
             while jobs.len() < LARGEST_GROUP && !ended {
-                let next = match jobs.iter().all(Job::can_wait) && !patience.is_zero() {
-                    true => queue.recv_timeout(std::mem::take(&mut patience)).ok(),
-                    false => queue.try_recv().ok(),
+                let patience = match notes_only {
+                    true => PATIENCE_OF_NOTES,
+                    false if self.signing.load(Ordering::Acquire) > 0 => PATIENCE,
+                    false => Duration::ZERO,
                 };
-                match next {
-                    Some(Job::End) => ended = true,
-                    Some(job) => jobs.push(job),
-                    None => break,
+                match queue.recv_deadline(begun + patience) {
+                    Ok(Job::End) => ended = true,
+                    Ok(job) => {
+                        notes_only &= job.can_wait();
+                        jobs.push(job);
+                    }
+                    Err(_) => break,
                 }
             }
             self.commit(jobs);
@@ -70,7 +77,7 @@ impl Books {
                 self.owed.clear();
                 self.note(None);
                 for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.follow_up(outcome);
+                    job.follow_up(outcome, &self.signing);
                 }
             }
             Err(error) => {
@@ -171,9 +178,9 @@ impl Job {
         matches!(self, Job::Offer(_) | Job::Reject(_))
     }
 
-    fn follow_up(self, outcome: Outcome) {
+    fn follow_up(self, outcome: Outcome, signing: &AtomicUsize) {
         match (self, outcome) {
-            (Job::Reserve(case), Outcome::Reserved(reservation)) => case.go_on(reservation),
+            (Job::Reserve(case), Outcome::Reserved(reservation)) => case.go_on(reservation, signing),
             (Job::Record(mut case, entry, certificate), _) => {
                 case.steps.record = case.lap();
                 let mut issued = case.application.prepared.issued(entry, certificate);
@@ -188,11 +195,12 @@ impl Job {
 }
 
 impl Case {
-    fn go_on(mut self: Box<Case>, reservation: Reservation) {
+    fn go_on(mut self: Box<Case>, reservation: Reservation, signing: &AtomicUsize) {
         self.steps.reserve = self.lap();
         match reservation {
             Reservation::Reserved(entry) => {
                 let waiting = self.counter.waiting.clone();
+                signing.fetch_add(1, Ordering::AcqRel);
                 let _ = waiting.send(Work::Sign(self, entry));
             }
             Reservation::Repeated(entry) => {
@@ -232,5 +240,9 @@ fn signed_serials(jobs: &[Job]) -> Option<String> {
 /// Jobs of one transaction: another process waits for the ledger some 20 ms at most.
 const LARGEST_GROUP: usize = 512;
 
-/// How long notes wait for company before they get a transaction of their own.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a group waits for what the signers have: a page that several certificates touch is written once, and
+/// a sync is shared. A slow token does not hold it up longer.
+const PATIENCE: Duration = Duration::from_millis(2);
+
+/// How long notes that nobody waits for wait for company.
+const PATIENCE_OF_NOTES: Duration = Duration::from_millis(20);

@@ -15,7 +15,7 @@ mod books;
 mod signer;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -118,14 +118,15 @@ impl Desk {
         let alarm = Arc::new(Alarm::new(alarmed));
         let writer = Arc::new(writer);
         let fault = Fault::default();
+        let signing = Arc::new(AtomicUsize::new(0));
         let mut counters = BTreeMap::new();
         let mut signers = Vec::new();
         for issuer in issuers {
             let (waiting, queue) = unbounded();
             let counter = Arc::new(Counter { issuer, waiting });
             for _ in 0..counter.issuer.lanes() {
-                let signer = signer::Signer::new(&queue, &jobs, &alarm);
-                signers.push(std::thread::spawn(move || signer.run()));
+                let signer = signer::Signer::new(&queue, &jobs, &alarm, &signing);
+                signers.push(start("signer", move || signer.run()));
             }
             counters.insert(counter.issuer.name().to_owned(), counter);
         }
@@ -136,6 +137,7 @@ impl Desk {
             clock,
             alarm: alarm.clone(),
             fault: fault.clone(),
+            signing,
             owed: Vec::new(),
         };
         Desk {
@@ -144,7 +146,7 @@ impl Desk {
             entropy,
             clock,
             jobs,
-            books: std::thread::spawn(move || books.run(&to_do)),
+            books: start("ledger", move || books.run(&to_do)),
             signers,
             alarm,
             fault,
@@ -327,6 +329,15 @@ impl Alarm {
     fn take(&self) -> Option<Arc<Error>> {
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         cause.take()
+    }
+}
+
+/// A thread with a name that tools show.
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let named = std::thread::Builder::new().name(name.to_owned());
+    match named.spawn(work) {
+        Ok(thread) => thread,
+        Err(error) => panic!("no thread can be started: {error}"),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A signer: holds one lane of a token and does nothing but sign and verify.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
@@ -14,16 +15,23 @@ pub(super) struct Signer {
     queue: Queue<Work>,
     jobs: Sender<Job>,
     alarm: Arc<Alarm>,
+    signing: Arc<AtomicUsize>,
     /// What a signature takes, as seen lately.
     pace: Duration,
 }
 
 impl Signer {
-    pub(super) fn new(queue: &Queue<Work>, jobs: &Sender<Job>, alarm: &Arc<Alarm>) -> Signer {
+    pub(super) fn new(
+        queue: &Queue<Work>,
+        jobs: &Sender<Job>,
+        alarm: &Arc<Alarm>,
+        signing: &Arc<AtomicUsize>,
+    ) -> Signer {
         Signer {
             queue: queue.clone(),
             jobs: jobs.clone(),
             alarm: alarm.clone(),
+            signing: signing.clone(),
             pace: A_WHILE,
         }
     }
@@ -49,9 +57,11 @@ impl Signer {
     }
 
     fn hand_on(&self, results: Vec<Job>) {
+        let signed = results.len();
         for job in results {
             let _ = self.jobs.send(job);
         }
+        self.signing.fetch_sub(signed, Ordering::AcqRel);
     }
 
     /// Tries until the case's deadline. No signature bytes were received before a repetition, so it is harmless.
