@@ -6,7 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod gateway;
+mod server;
 mod written;
+
+pub use gateway::{FoundriesConfig, GatewayConfig, is_bare_key};
+pub use server::{Anonymous, ServerConfig, TlsConfig, TlsKey};
 
 use crate::token::{PinSource, TokenUri, UriError};
 use crate::yaml::{self, YamlError};
@@ -23,6 +28,9 @@ pub struct Config {
     ledger: PathBuf,
     tokens: BTreeMap<String, TokenConfig>,
     authorities: BTreeMap<String, AuthorityConfig>,
+    gateway: GatewayConfig,
+    foundries: FoundriesConfig,
+    server: ServerConfig,
 }
 
 /// Where a token is and how it is opened.
@@ -175,6 +183,21 @@ impl Config {
         self.authorities.values()
     }
 
+    /// The device gateway, as devices are told.
+    pub fn gateway(&self) -> &GatewayConfig {
+        &self.gateway
+    }
+
+    /// How the Foundries API is reached.
+    pub fn foundries(&self) -> &FoundriesConfig {
+        &self.foundries
+    }
+
+    /// How the signing endpoint works.
+    pub fn server(&self) -> &ServerConfig {
+        &self.server
+    }
+
     /// A token by its name.
     pub fn token(&self, name: &str) -> Result<&TokenConfig, ConfigError> {
         self.tokens
@@ -226,6 +249,12 @@ impl Config {
             factory: yaml.factory,
             tokens: BTreeMap::new(),
             authorities: BTreeMap::new(),
+            gateway: yaml.gateway.check(&value)?,
+            foundries: yaml.foundries.check(directory, &value)?,
+            server: match yaml.server {
+                Some(server) => server.check(directory, &value)?,
+                None => ServerConfig::default(),
+            },
         };
         for (name, token) in yaml.tokens {
             let token = token.check(&name, directory, &value)?;
@@ -280,7 +309,7 @@ fn unknown<'a>(
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"
+    pub(super) const GOOD: &str = r#"
 factory: acme
 ledger: ledger.db
 tokens:
@@ -291,7 +320,7 @@ authorities:
   line-1: {certificate: certs/line-1.pem, issuer: root, keys: [{token: line, object: line-1}], profiles: [device]}
 "#;
 
-    fn load(text: &str) -> Result<Config, String> {
+    pub(super) fn load(text: &str) -> Result<Config, String> {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(FILE), text).unwrap();
         Config::load(directory.path()).map_err(|error| {

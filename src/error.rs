@@ -3,13 +3,18 @@
 //! Exit codes answer "what should the station do": 1 reject this device; 2 fix what you asked for, never retry
 //! blindly; 3 retry later, nothing was signed; 4 stop the line; 130 interrupted.
 
+mod gateway;
+
 use std::error::Error as StdError;
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use crate::authority;
 use crate::config::ConfigError;
+use crate::gateway::{ApiError, TokenError, UrlError};
 use crate::ledger::{self, Conflict};
 use crate::output::file::OutputError;
+use crate::secret::SecretError;
 use crate::token::{self, PinError, TriesLeft};
 use crate::x509::Serial;
 use crate::x509::csr::CsrError;
@@ -18,12 +23,21 @@ use crate::x509::csr::CsrError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The Foundries API.
+    #[error(transparent)]
+    Api(#[from] ApiError),
+    /// The token for the Foundries API.
+    #[error(transparent)]
+    ApiToken(#[from] TokenError),
     /// The engine.
     #[error(transparent)]
     Authority(#[from] authority::Error),
     /// Some requests of a batch have no certificate; each was reported by itself.
     #[error("{0}")]
     Batch(String, Exit),
+    /// Where devices find their gateway.
+    #[error(transparent)]
+    GatewayUrls(#[from] UrlError),
     /// The audit chain or the tables contradict themselves.
     #[error("`{path}` breaks {count} of its invariants")]
     LedgerBroken {
@@ -35,6 +49,16 @@ pub enum Error {
     /// The command was interrupted.
     #[error("{0}")]
     Interrupted(String),
+    /// The Foundries API did a part of what it was asked.
+    #[error("{error}; done before that: {done} of {of}")]
+    Partly {
+        /// How many were done.
+        done: usize,
+        /// How many were asked for.
+        of: usize,
+        /// What is wrong.
+        error: ApiError,
+    },
     /// One request was not answered with a certificate.
     #[error("{}", refusal(profile, file, error))]
     Request {
@@ -53,6 +77,12 @@ pub enum Error {
         /// What is wrong with the file.
         error: OutputError,
     },
+    /// A secret that is no PIN.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The endpoint cannot go on.
+    #[error("{}", on_one_line(.0))]
+    Stopped(Arc<authority::Error>),
     /// A certificate was issued and recorded, and its file could not be written.
     #[error("certificate {serial} is issued and recorded, but {error}")]
     Undelivered {
@@ -110,6 +140,9 @@ impl Error {
     /// The stable code, the hint and the exit code.
     pub fn explain(&self) -> Explanation {
         match self {
+            Error::Api(error) | Error::Partly { error, .. } => gateway::explain_api(error),
+            Error::ApiToken(error) => gateway::explain_token(error),
+            Error::GatewayUrls(error) => gateway::explain_urls(error),
             Error::Authority(error) => explain(error),
             Error::Batch(_, exit) => of("batch-incomplete", *exit),
             Error::LedgerBroken { .. } => of("ledger-broken", Exit::Stop)
@@ -126,6 +159,8 @@ impl Error {
             Error::TokenLost { registrar, error } => explain_output(error).hint(format!(
                 "run `factory-ca registrar close {registrar}` and create another one"
             )),
+            Error::Secret(error) => gateway::explain_secret(error),
+            Error::Stopped(error) => explain(error),
             Error::Undelivered { error, .. } => explain_output(error)
                 .hint("run the same command again with a file that can be written: it gets the same certificate"),
             Error::Usage { hint, .. } => Explanation {
@@ -330,7 +365,6 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
         }
         NotIssued { .. } => of("certificate-not-issued", Exit::Usage)
             .hint("run `factory-ca device list` to see the states"),
-        NotPending { .. } => of("not-pending", Exit::Usage),
         ReasonUnsuitable { .. } => of("reason-unsuitable", Exit::Usage),
         RegistrarExists { .. } => of("registrar-exists", Exit::Usage).hint("choose another name"),
         RegistrarUnknown { .. } => {

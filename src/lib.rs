@@ -36,13 +36,17 @@ pub mod authority;
 pub mod cli;
 pub mod config;
 pub mod error;
+pub mod gateway;
 pub mod hex;
 pub mod ledger;
 pub mod output;
 pub mod profile;
+pub mod secret;
+pub mod server;
 #[cfg(test)]
 mod testing;
 pub mod timestamp;
 pub mod token;
+pub mod url;
 pub mod x509;
 pub mod yaml;

@@ -557,12 +557,15 @@ fn a_token_that_is_gone_says_so_and_is_used_again_when_it_is_back() {
             close_all_sessions();
             assert_eq!(
                 key.sign(b"x").unwrap_err().to_string(),
-                "token `line` is gone: module `libsofthsm2.so` no longer shows it"
+                format!(
+                    "token `line` (serial `{}`) is gone: module `libsofthsm2.so` no longer shows it",
+                    open.info().serial
+                )
             );
-            // It is back: the next signature is the one that finds it.
+            // It is back, and looked for when the pause is over: see tests/recovery.rs.
             std::fs::remove_dir_all(&tokens).unwrap();
             std::fs::rename(tokens.with_extension("away"), &tokens).unwrap();
-            close_all_sessions();
+            std::thread::sleep(Duration::from_millis(1100));
             assert_signs(&key);
         },
     );

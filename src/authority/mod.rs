@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod ca;
+pub mod desk;
 pub mod embedded;
 mod error;
 mod issuer;
@@ -15,9 +16,12 @@ pub use error::Error;
 pub use issuer::Issuer;
 pub use pki::Pki;
 
-use crate::ledger::{Claim, EntryId, Group, Intent, OnLive, Refused, Reservation, Writer};
+use crate::ledger::{
+    Claim, EntryId, GatewayState, Group, Intent, OnLive, Refused, Registering, Reservation, Writer,
+};
 use crate::profile::{Linted, Profile, Request, lint};
 use crate::timestamp::Timestamp;
+use crate::x509::name::BUSINESS_CATEGORY;
 use crate::x509::{Csr, Serial};
 
 /// Fills a buffer from the operating system's random source; false when it cannot.
@@ -45,6 +49,8 @@ pub struct Issued {
     pub not_after: Timestamp,
     /// Whether the same request had been answered before.
     pub repeated: bool,
+    /// Whether its device is still to be created at the gateway's backend.
+    pub pending: bool,
 }
 
 /// A request that was admitted, written as TBS bytes and linted: ready to be reserved.
@@ -62,6 +68,8 @@ pub struct Origin<'a> {
     pub source: &'a str,
     /// What to do when the device has a live certificate.
     pub on_live: OnLive,
+    /// What the endpoint says about it; `None` for what does not come through it.
+    pub registration: Option<Registering<'a>>,
 }
 
 impl<'a> Authority<'a> {
@@ -163,7 +171,7 @@ impl<'a> Authority<'a> {
             key: prepared.request.key().fingerprint(),
             tbs: prepared.linted.tbs().fingerprint(),
             not_after: prepared.request.not_after(),
-            registration: None,
+            registration: origin.registration,
         })?;
         if let Reservation::Refused(conflict) = &reservation {
             group.refuse(&Refused {
@@ -229,6 +237,11 @@ impl Prepared {
         self.request.device()
     }
 
+    /// Whether it says that it is a production device.
+    pub fn is_production(&self) -> bool {
+        self.request.subject().first(BUSINESS_CATEGORY) == Some("production")
+    }
+
     /// What it became once it was recorded.
     pub fn issued(self, entry: EntryId, certificate: Vec<u8>) -> Issued {
         Issued {
@@ -238,6 +251,7 @@ impl Prepared {
             serial: self.serial,
             certificate,
             repeated: false,
+            pending: false,
         }
     }
 }
@@ -253,6 +267,9 @@ impl Issued {
             not_after: entry.not_after,
             certificate,
             repeated: true,
+            pending: entry
+                .registration
+                .is_some_and(|registration| registration.gateway == GatewayState::Pending),
         })
     }
 }
@@ -285,6 +302,16 @@ fn abandon(writer: &Writer, entry: EntryId, cause: Error, now: Timestamp) -> Res
     group.abandon(entry)?;
     group.commit()?;
     Ok(cause)
+}
+
+/// Serial numbers as they are shown when their record is in doubt.
+fn shown_serials<'s>(serials: impl Iterator<Item = &'s Serial>) -> Option<String> {
+    let serials: Vec<String> = serials.map(Serial::to_string).collect();
+    match serials.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, .., last] => Some(format!("{first} … {last} ({} of them)", serials.len())),
+    }
 }
 
 /// A fresh serial number of the profile's length.

@@ -1,5 +1,8 @@
 //! Every argument, declared and nothing else.
 
+pub mod gateway;
+
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -97,6 +100,12 @@ pub enum Command {
     /// Check, export and back up the ledger
     #[command(subcommand)]
     Ledger(Ledger),
+    /// Speak with the Foundries API about the factory's devices
+    #[command(subcommand)]
+    Gateway(gateway::Gateway),
+    /// Answer devices that register themselves
+    #[command(after_help = help::SERVE)]
+    Serve(Serve),
     /// Measure the token's raw signing rate beside end-to-end issuance
     #[command(after_help = help::BENCH)]
     Bench(Bench),
@@ -436,6 +445,13 @@ pub enum Ledger {
 pub enum ExportFormat {
     Csv,
     Ndjson,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where devices connect (default: `server.listen` in factory-ca.yaml, or 127.0.0.1:8080)
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

@@ -60,12 +60,28 @@ pub fn choose<'a>(
             return Err(Error::usage(message, "choose one with `--authority NAME`"));
         }
     };
+    Ok((issues(authority, &profile)?, profile))
+}
+
+/// An authority that issues a profile, by its name.
+pub fn issuing<'a>(
+    pki: &'a Pki,
+    name: &str,
+    profile: &Profile,
+) -> Result<&'a AuthorityConfig, Error> {
+    issues(pki.config().authority(name)?, profile)
+}
+
+fn issues<'a>(
+    authority: &'a AuthorityConfig,
+    profile: &Profile,
+) -> Result<&'a AuthorityConfig, Error> {
     match authority
         .profiles
         .iter()
         .any(|known| known == profile.name())
     {
-        true => Ok((authority, profile)),
+        true => Ok(authority),
         false => Err(authority::Error::NotIssued {
             authority: authority.name.clone(),
             profile: profile.name().to_owned(),
@@ -95,6 +111,7 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     let origin = Origin {
         source: &source,
         on_live: OnLive::Refuse,
+        registration: None,
     };
     let issued = engine
         .issue_bytes(&bytes, &profile, origin, now)

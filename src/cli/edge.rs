@@ -37,6 +37,30 @@ pub fn who(given: Option<&str>) -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// Asks for a yes before something is done that others will notice; `given` answers without asking.
+pub fn agree(question: &str, given: bool) -> Result<(), Error> {
+    if given {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        let message = format!("{question} Nobody is there to confirm it, and nothing was done");
+        return Err(Error::usage(message, "add `--yes`"));
+    }
+    let _ = write!(io::stderr(), "{question} Go on? [y/N] ");
+    let mut line = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| Error::usage(error.to_string(), "try again"))?;
+    match line.trim() {
+        "y" | "Y" | "yes" => Ok(()),
+        _ => Err(Error::Usage {
+            message: "nothing was done".to_owned(),
+            hint: None,
+        }),
+    }
+}
+
 /// Asks for a name to be typed before something grave is done; `given` answers without asking.
 pub fn confirm(question: &str, name: &str, given: Option<&str>) -> Result<(), Error> {
     let typed = match given {

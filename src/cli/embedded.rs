@@ -74,9 +74,11 @@ pub fn configuration_exists(pki: &Path) -> bool {
 fn token_use(command: &Noun) -> Option<Use> {
     match command {
         Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
-        Noun::Token(_) | Noun::Device(Device::Issue(_)) | Noun::Batch(_) | Noun::Bench(_) => {
-            Some(Use::Sign)
-        }
+        Noun::Token(_)
+        | Noun::Device(Device::Issue(_))
+        | Noun::Batch(_)
+        | Noun::Bench(_)
+        | Noun::Serve(_) => Some(Use::Sign),
         _ => None,
     }
 }

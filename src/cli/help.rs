@@ -177,6 +177,31 @@ Examples:
 
 Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
 
+pub const GATEWAY_DENIED_LIST: &str = "\
+Examples:
+  factory-ca gateway denied list
+  factory-ca gateway denied list --json
+
+Exit codes: 0 done · 2 usage, configuration or API token · 3 API unavailable";
+
+pub const GATEWAY_DENIED_DELETE: &str = "\
+Examples:
+  factory-ca gateway denied delete 56b2fa41-d79a-4aad-ba26-e26e719878bb --dry-run
+  factory-ca gateway denied delete 56b2fa41-d79a-4aad-ba26-e26e719878bb --yes
+
+Exit codes: 0 done, or it was not on the list · 2 usage, configuration or API token ·
+3 API unavailable";
+
+pub const SERVE: &str = "\
+Examples:
+  factory-ca serve
+  factory-ca serve --listen 0.0.0.0:8080 --json 2>>endpoint.log
+
+It ends with SIGTERM or SIGINT, after what it took.
+
+Exit codes: 0 stopped · 2 usage, configuration or PIN: do not restart ·
+3 token or ledger unavailable · 4 unknown outcome: do not restart";
+
 pub const BENCH: &str = "\
 Examples:
   factory-ca bench

@@ -12,6 +12,7 @@ mod clap_args;
 mod device;
 mod edge;
 mod embedded;
+mod gateway;
 mod generate;
 mod help;
 mod init;
@@ -21,6 +22,7 @@ mod profile;
 mod progress;
 mod registrar;
 mod report;
+mod serve;
 mod staging;
 mod token;
 
@@ -85,6 +87,8 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Bundle(command) => bundle::run(global, command),
         Command::Profile(command) => profile::run(global, command),
         Command::Ledger(command) => ledger::run(global, command),
+        Command::Gateway(command) => gateway::run(global, command),
+        Command::Serve(arguments) => serve::run(global, &arguments),
         Command::Bench(arguments) => bench::run(global, arguments),
         Command::Completions { shell } => generate::completions(shell),
         Command::Man { directory } => generate::man(&directory),

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::gateway::{FoundriesYaml, GatewayYaml};
+use super::server::ServerYaml;
 use super::{AuthorityConfig, ConfigError, FILE, ModuleSource, TokenConfig};
 use crate::token::{PinSource, TokenUri};
 use crate::yaml;
@@ -19,6 +21,11 @@ pub(super) struct ConfigYaml {
     pub(super) tokens: BTreeMap<String, TokenYaml>,
     #[serde(default)]
     pub(super) authorities: BTreeMap<String, AuthorityYaml>,
+    #[serde(default)]
+    pub(super) gateway: GatewayYaml,
+    #[serde(default)]
+    pub(super) foundries: FoundriesYaml,
+    pub(super) server: Option<ServerYaml>,
 }
 
 #[derive(Debug, Deserialize)]

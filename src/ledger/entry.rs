@@ -5,7 +5,7 @@ use std::fmt;
 use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 
-use super::Registration;
+use super::{GatewayState, Registration};
 
 /// The number of an entry, ascending in the order of reservation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -130,6 +130,13 @@ impl Entry {
     /// The validity period includes notAfter (RFC 5280 section 4.1.2.5).
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state == State::Issued && now <= self.not_after
+    }
+
+    /// Whether it was revoked because the gateway's backend did not want the device; nobody ever got its certificate.
+    pub fn was_refused_by_gateway(&self) -> bool {
+        self.registration.as_ref().is_some_and(|registration| {
+            registration.gateway == GatewayState::Refused && registration.offered_at.is_none()
+        })
     }
 
     /// Whether its certificate may be in somebody's hands: offered by the endpoint, or issued without it.

@@ -96,14 +96,6 @@ pub enum Error {
         /// What it is instead.
         found: String,
     },
-    /// The gateway's backend answers once, for a device that was to be created there.
-    #[error("entry {entry} is {found} at the gateway, wanted is a pending one and an answer")]
-    NotPending {
-        /// The entry.
-        entry: EntryId,
-        /// What it is there.
-        found: String,
-    },
     /// Only the writer that reserved an entry may record or abandon it, once.
     #[error("entry {entry} is {found}, wanted is one reserved by this writer")]
     NotReserved {

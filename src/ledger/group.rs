@@ -219,13 +219,7 @@ impl<'w> Group<'w> {
     }
 
     fn check_clock(&self) -> Result<(), Error> {
-        match self.read(read::newest)? {
-            Some(newest) if self.now.plus(CLOCK_TOLERANCE) < newest => Err(Error::ClockBehind {
-                now: self.now,
-                newest,
-            }),
-            _ => Ok(()),
-        }
+        clock_fits(self.now, self.read(read::newest)?)
     }
 
     fn append_event(&mut self) -> Result<(), Error> {
@@ -261,6 +255,16 @@ impl Drop for Group<'_> {
                 self.state.stopped = true;
             }
         }
+    }
+}
+
+/// A clock may not be far behind the ledger's newest event.
+pub(super) fn clock_fits(now: Timestamp, newest: Option<Timestamp>) -> Result<(), Error> {
+    match newest {
+        Some(newest) if now.plus(CLOCK_TOLERANCE) < newest => {
+            Err(Error::ClockBehind { now, newest })
+        }
+        _ => Ok(()),
     }
 }
 

@@ -44,7 +44,7 @@ pub use error::{Cause, Error};
 pub use group::Group;
 pub use intent::{AbandonedIntent, Claim, Intent, OnLive, Refused, Reservation};
 pub use registrar::{NewRegistrar, Production, Registrar, RegistrarId, Standing};
-pub use registration::{AtGateway, GatewayState, Offer, Registering, Registration};
+pub use registration::{AtGateway, GatewayAnswer, GatewayState, Offer, Registering, Registration};
 pub use writer::Writer;
 
 use std::path::{Path, PathBuf};
@@ -116,6 +116,16 @@ impl Ledger {
     /// Starts writing as `command`, and abandons what dead writers left behind ([`Writer::reconciled`]).
     pub fn writer(&self, command: &str, now: Timestamp) -> Result<Writer, Error> {
         Writer::start(self, command, now)
+    }
+
+    /// Whether the ledger can be read where it was opened, and the clock is not too far behind it.
+    pub fn check_clock(&self, now: Timestamp) -> Result<(), Error> {
+        if !self.path.try_exists().unwrap_or(false) {
+            return Err(Error::Missing {
+                path: self.path.clone(),
+            });
+        }
+        group::clock_fits(now, self.query(read::newest)?)
     }
 
     /// The file, with links resolved.

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use ipnet::IpNet;
+use serde::Deserialize;
 
 use crate::timestamp::Timestamp;
 
@@ -76,7 +77,8 @@ pub struct NewRegistrar<'a> {
 }
 
 /// The right to register devices whose subject says businessCategory=production.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Production {
     /// Production devices and others.
     Allow,

@@ -9,7 +9,8 @@ use crate::timestamp::Timestamp;
 
 use super::digest::Digest;
 use super::fact::Fact;
-use super::store::registration as store;
+use super::revoke::CESSATION_OF_OPERATION;
+use super::store::{read, registration as store};
 use super::{Entry, EntryId, Error, Group, Ledger, RegistrarId, State};
 
 /// What an intent says about the request at the endpoint.
@@ -44,6 +45,15 @@ pub enum GatewayState {
     /// The device was created there.
     Done,
     /// The backend does not want the device.
+    Refused,
+}
+
+/// What the gateway's backend said about a device that was to be created there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GatewayAnswer {
+    /// It is there.
+    Done,
+    /// It is not wanted.
     Refused,
 }
 
@@ -105,35 +115,28 @@ impl Group<'_> {
         }
     }
 
-    /// Keeps what the gateway's backend said about a device that was to be created there: done or refused, once.
+    /// Keeps what the gateway's backend said about a device, if that is still waited for; whether it was.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotPending`] when nothing was to be created there or the answer is known, and for any other state.
-    pub fn gateway(&mut self, entry: EntryId, answer: GatewayState) -> Result<(), Error> {
+    /// A refusal also revokes the certificate, which nobody got: cessationOfOperation (RFC 5280 section 5.3.1). It
+    /// does not stand in the way of the device's next request.
+    pub fn gateway(&mut self, entry: EntryId, answer: GatewayAnswer) -> Result<bool, Error> {
         self.step(|group| {
-            let fact = match answer {
-                GatewayState::Done => Fact::gateway_done(entry.0),
-                GatewayState::Refused => Fact::gateway_refused(entry.0),
-                GatewayState::None | GatewayState::Pending => {
-                    return Err(group.not_pending(entry));
-                }
-            };
-            match group.change(|connection, _| store::answered(connection, entry, answer))? {
-                true => group.add(fact),
-                false => return Err(group.not_pending(entry)),
+            let state = answer.state();
+            if !group.change(|connection, _| store::answered(connection, entry, state))? {
+                return Ok(false);
             }
-            Ok(())
+            match answer {
+                GatewayAnswer::Done => group.add(Fact::gateway_done(entry.0)),
+                GatewayAnswer::Refused => {
+                    group.add(Fact::gateway_refused(entry.0));
+                    let found = group.read(|connection| read::entry(connection, entry))?;
+                    if let Some(row) = found.filter(|row| row.state == State::Issued) {
+                        group.revoke_entry(&row, CESSATION_OF_OPERATION)?;
+                    }
+                }
+            }
+            Ok(true)
         })
-    }
-
-    fn not_pending(&self, id: EntryId) -> Error {
-        let found = match self.read(|connection| store::gateway(connection, id)) {
-            Ok(Some(state)) => format!("`{state}`"),
-            Ok(None) => "not registered".to_owned(),
-            Err(error) => return error,
-        };
-        Error::NotPending { entry: id, found }
     }
 
     /// Gives a registrar's use back for an entry that ended without ever having been offered.
@@ -192,6 +195,15 @@ impl Registration {
                 GatewayState::None => AtGateway::Nothing,
                 _ => AtGateway::Create,
             },
+        }
+    }
+}
+
+impl GatewayAnswer {
+    fn state(self) -> GatewayState {
+        match self {
+            GatewayAnswer::Done => GatewayState::Done,
+            GatewayAnswer::Refused => GatewayState::Refused,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE;
 
+use crate::timestamp::Timestamp;
+
 use super::fact::Fact;
 use super::store::{self, read, registration, write};
 use super::writer::Reserved;
@@ -16,7 +18,7 @@ impl Group<'_> {
     /// A registrar must be open; one that is exhausted may still repeat a request or replace what it never offered.
     /// Without a claim only the serial must be new. With one, in this order: the key must not be compromised nor
     /// belong to another device; the same request again gets its certificate again; a certificate that was never
-    /// offered gives way; any other live or revoked certificate in the place needs a permit, which is used up here,
+    /// offered gives way, and one that the gateway's backend refused; any other live or revoked certificate in the place needs a permit, which is used up here,
     /// or [`OnLive::Supersede`] for a live one; an expired or abandoned one gives way. An entry left reserved by a
     /// dead writer is abandoned first.
     ///
@@ -160,11 +162,13 @@ impl Group<'_> {
             State::Issued if intent.is_repeat_of(current) => {
                 return Ok(Way::Closed(Reservation::Repeated(entry())));
             }
-            State::Issued | State::Revoked
-                if !current.was_offered() && !intent.is_repeat_of(current) =>
-            {
-                return Ok(Way::Free);
+            State::Issued if !current.was_offered() => {
+                return Ok(match self.may_be_offering(current) {
+                    true => Way::Closed(self.busy(claim, current)),
+                    false => Way::Free,
+                });
             }
+            State::Revoked if current.was_refused_by_gateway() => return Ok(Way::Free),
             State::Issued if claim.on_live == OnLive::Supersede => return Ok(Way::Free),
             State::Issued => Conflict::DeviceLive { entry: entry() },
             State::Revoked => Conflict::DeviceRevoked { entry: entry() },
@@ -176,6 +180,16 @@ impl Group<'_> {
             Some(permit) => Way::Permitted(permit),
             None => Way::Closed(Reservation::Refused(conflict)),
         })
+    }
+
+    /// Whether another process may be handing a certificate out right now: it is alive, and the record is fresh.
+    ///
+    /// Requests within one process come one after the other for each device, so this writer never is.
+    fn may_be_offering(&self, entry: &Entry) -> bool {
+        let fresh = |at: Timestamp| self.now < at.plus(LONGEST_OFFER);
+        entry.writer != self.writer.name
+            && entry.recorded_at.is_some_and(fresh)
+            && !self.is_left_behind(&entry.writer)
     }
 
     fn busy(&self, claim: &Claim<'_>, current: &Entry) -> Reservation {
@@ -262,3 +276,6 @@ enum Way {
     Permitted(i64),
     Closed(Reservation),
 }
+
+/// Seconds after which no endpoint still waits for the gateway's backend before it hands a certificate out.
+const LONGEST_OFFER: i64 = 600;

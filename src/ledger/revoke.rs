@@ -2,7 +2,7 @@
 
 use super::fact::Fact;
 use super::store::{read, write};
-use super::{EntryId, Error, Group, State};
+use super::{Entry, EntryId, Error, Group, State};
 
 impl Group<'_> {
     /// Revokes an issued entry for ever, expired or not.
@@ -38,14 +38,19 @@ impl Group<'_> {
             if !suits {
                 return Err(Error::ReasonUnsuitable { entry, reason });
             }
-            group.give_back(entry)?;
-            group.change(|connection, now| write::revoked(connection, entry, reason, now))?;
-            group.add(Fact::revoked(entry.0, reason));
-            if reason == KEY_COMPROMISE {
-                group.change(|connection, _| write::compromised(connection, &row.key))?;
-            }
-            Ok(())
+            group.revoke_entry(row, reason)
         })
+    }
+
+    pub(super) fn revoke_entry(&mut self, row: &Entry, reason: u8) -> Result<(), Error> {
+        let entry = row.id;
+        self.give_back(entry)?;
+        self.change(|connection, now| write::revoked(connection, entry, reason, now))?;
+        self.add(Fact::revoked(entry.0, reason));
+        if reason == KEY_COMPROMISE {
+            self.change(|connection, _| write::compromised(connection, &row.key))?;
+        }
+        Ok(())
     }
 }
 
@@ -55,5 +60,5 @@ pub(super) const KEY_COMPROMISE: u8 = 1;
 const CA_COMPROMISE: u8 = 2;
 const AFFILIATION_CHANGED: u8 = 3;
 pub(super) const SUPERSEDED: u8 = 4;
-const CESSATION_OF_OPERATION: u8 = 5;
+pub(super) const CESSATION_OF_OPERATION: u8 = 5;
 const PRIVILEGE_WITHDRAWN: u8 = 9;

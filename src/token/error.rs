@@ -260,10 +260,12 @@ pub enum Error {
         serial: String,
     },
     /// A token that this process was logged in to is no longer there.
-    #[error("token `{token}` is gone: module `{module}` no longer shows it")]
+    #[error("token `{token}` (serial `{serial}`) is gone: module `{module}` no longer shows it")]
     TokenLost {
         /// The token's label.
         token: String,
+        /// Its serial number: a new token of the same label is another one.
+        serial: String,
         /// The module's file name.
         module: String,
     },

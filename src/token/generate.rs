@@ -9,7 +9,7 @@ use der::Encode;
 use super::initialise::WRITES;
 use super::login::Login;
 use super::object::{KeyClass, KeyObject};
-use super::{Error, KeyAttributes, KeyQuery, Label, OpenToken, lock};
+use super::{Cause, Error, KeyAttributes, KeyQuery, Label, OpenToken, lock};
 use crate::x509::{Curve, PublicKey};
 
 /// How long a generated key lives.
@@ -51,11 +51,20 @@ impl OpenToken {
             persistence,
         };
         let _one_at_a_time = lock(&WRITES);
-        match persistence {
-            Persistence::Token => generation.run(&self.login.writing_session()?),
+        let inside = &self.login.enter()?;
+        let (own, anchor);
+        let session = match persistence {
+            Persistence::Token => {
+                own = self.login.writing_session(inside)?;
+                own.of(inside)
+            }
             // A session object goes with the session that made it.
-            Persistence::Session => self.login.in_anchor(|session| generation.run(session)),
-        }
+            Persistence::Session => {
+                anchor = self.login.anchored(inside)?;
+                anchor.session.of(inside)
+            }
+        };
+        generation.run(session.map_err(generation.unavailable())?)
     }
 }
 
@@ -172,7 +181,7 @@ impl Generation<'_> {
         }
     }
 
-    fn unavailable(&self) -> impl FnOnce(BindingError) -> Error {
+    fn unavailable<C: Into<Cause>>(&self) -> impl FnOnce(C) -> Error {
         self.login
             .unavailable(format!("generating key `{}`", self.label))
     }

@@ -6,6 +6,8 @@ use cryptoki::error::{Error as BindingError, RvError};
 use cryptoki::session::UserType;
 use cryptoki::slot::Slot;
 
+use super::gate::Inside;
+use super::session::{Access, Session};
 use super::{Error, Label, Module, Pin, TokenInfo, TokenUri, lock};
 
 /// Which token is to be initialised.
@@ -40,21 +42,22 @@ impl Module {
         user_pin: &Pin,
     ) -> Result<TokenInfo, Error> {
         let _one_at_a_time = lock(&WRITES);
-        let tokens = self.tokens()?;
+        // Not left before it is done: nobody may finalise the module in between.
+        let inside = &self.enter("initialising a token")?;
+        let tokens = self.tokens_from(inside)?;
         let blank = self.choose(&tokens, target)?;
         self.admit(blank, on_initialised)?;
         self.refuse_taken(&tokens, blank, label)?;
         check_length(blank, label, "security officer", so_pin)?;
         check_length(blank, label, "user", user_pin)?;
 
-        self.init_token(blank, label, so_pin)?;
+        self.init_token(inside, blank, label, so_pin)?;
         // A crash here leaves a token of that label without user PIN: no login works, and only erasing helps.
-        let made = self
-            .find(&TokenUri::for_token(label.as_str(), "", "", ""))?
-            .info;
-        self.set_user_pin(&made, so_pin, user_pin)?;
+        let labelled = TokenUri::for_token(label.as_str(), "", "", "");
+        let made = self.find_from(inside, &labelled)?;
+        self.set_user_pin(inside, &made, so_pin, user_pin)?;
         self.forget_rejection(blank);
-        Ok(self.find(&made.uri())?.info)
+        self.find_from(inside, &made.uri())
     }
 
     fn choose<'t>(
@@ -121,13 +124,19 @@ impl Module {
         }
     }
 
-    fn init_token(&self, blank: &TokenInfo, label: &Label, so_pin: &Pin) -> Result<(), Error> {
+    fn init_token(
+        &self,
+        inside: &Inside<'_>,
+        blank: &TokenInfo,
+        label: &Label,
+        so_pin: &Pin,
+    ) -> Result<(), Error> {
         let token = || match blank.initialised {
             true => blank.label.clone(),
             false => label.to_string(),
         };
         let slot = Slot::try_from(blank.slot).map_err(self.failed("finding the slot"))?;
-        let outcome = self
+        let outcome = inside
             .pkcs11()
             .init_token(slot, &so_pin.auth(), label.as_str());
         outcome.map_err(|cause| match cause {
@@ -139,16 +148,23 @@ impl Module {
         })
     }
 
-    fn set_user_pin(&self, made: &TokenInfo, so_pin: &Pin, user_pin: &Pin) -> Result<(), Error> {
-        let unset = || self.failed("setting the user PIN of the new token");
-        let slot = Slot::try_from(made.slot).map_err(unset())?;
-        let session = self.pkcs11().open_rw_session(slot).map_err(unset())?;
-        session
-            .login(UserType::So, Some(&so_pin.auth()))
-            .map_err(unset())?;
+    fn set_user_pin(
+        &self,
+        inside: &Inside<'_>,
+        made: &TokenInfo,
+        so_pin: &Pin,
+        user_pin: &Pin,
+    ) -> Result<(), Error> {
+        const DOING: &str = "setting the user PIN of the new token";
+        let slot = Slot::try_from(made.slot).map_err(self.failed(DOING))?;
+        let session = Session::open(self.gate(), inside, slot, Access::Write);
+        let session = session.map_err(self.failed(DOING))?;
+        let session = session.of(inside).map_err(self.failed(DOING))?;
+        let login = session.login(UserType::So, Some(&so_pin.auth()));
+        login.map_err(self.failed(DOING))?;
         let outcome = session.init_pin(&user_pin.auth());
-        session.logout().map_err(unset())?;
-        outcome.map_err(unset())
+        session.logout().map_err(self.failed(DOING))?;
+        outcome.map_err(self.failed(DOING))
     }
 }
 

@@ -6,13 +6,17 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use cryptoki::error::{Error as BindingError, RvError};
-use cryptoki::session::{Session, SessionState, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::session::SessionState;
 
+use super::anchor::{Anchor, needs_login};
+use super::cause::{Cause, Reason};
+use super::circuit::Circuit;
+use super::gate::Inside;
 use super::object::{KeyClass, KeyObject};
-use super::{Error, KeyQuery, Module, Pin, Token, TokenInfo, TriesLeft, lock};
+use super::session::{Access, Session};
+use super::{Error, KeyQuery, Module, Pin, Token, TokenInfo, lock_within};
 
 /// A token this process is logged in to.
 ///
@@ -25,7 +29,8 @@ pub struct OpenToken {
 
 #[derive(Debug)]
 pub(super) struct Login {
-    module: Module,
+    pub(super) module: Module,
+    pub(super) circuit: Circuit,
     info: TokenInfo,
     pin: Option<Pin>,
     anchor: Mutex<Anchor>,
@@ -39,23 +44,22 @@ pub(super) struct Login {
 /// used nor closed, and an old handle may be another key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Standing {
+    epoch: u64,
     sessions_lost: u64,
     logins_lost: u64,
-}
-
-#[derive(Debug)]
-struct Anchor {
-    slot: Slot,
-    session: Session,
 }
 
 impl OpenToken {
     pub(super) fn login(token: Token, pin: Option<Pin>) -> Result<OpenToken, Error> {
         let Token { module, info } = token;
-        let anchor = Anchor::drop_at(&module, &info, pin.as_ref())?;
+        let anchor = {
+            let inside = module.enter("logging in")?;
+            Anchor::drop_at(&module, &inside, &info, pin.as_ref())?
+        };
         Ok(OpenToken {
             login: Arc::new(Login {
                 module,
+                circuit: Circuit::default(),
                 info,
                 pin,
                 anchor: Mutex::new(anchor),
@@ -77,10 +81,14 @@ impl OpenToken {
 
     /// All private and public keys in the token.
     pub fn keys(&self) -> Result<Vec<KeyObject>, Error> {
-        let session = self.login.session()?;
+        let inside = self.login.enter()?;
+        let session = self.login.session(&inside)?;
+        let session = session
+            .of(&inside)
+            .map_err(self.login.unavailable("listing its keys"))?;
         let mut keys = Vec::new();
         for class in [KeyClass::Private, KeyClass::Public] {
-            let found = KeyObject::find(&session, class, &KeyQuery::default());
+            let found = KeyObject::find(session, class, &KeyQuery::default());
             keys.extend(found.map_err(self.login.unavailable("listing its keys"))?);
         }
         Ok(keys)
@@ -92,36 +100,35 @@ impl Login {
         self.info.label.clone()
     }
 
+    /// Enters the module.
+    pub(super) fn enter(&self) -> Result<Inside<'_>, Error> {
+        let inside = self.module.gate().enter();
+        inside.map_err(|cause| self.unavailable("waiting for its module")(cause))
+    }
+
     /// A new session that only reads, logged in.
-    pub(super) fn session(&self) -> Result<Session, Error> {
-        let slot = self.anchored()?.slot;
-        let session = self.module.pkcs11().open_ro_session(slot);
+    pub(super) fn session(&self, inside: &Inside<'_>) -> Result<Session, Error> {
+        let slot = self.anchored(inside)?.slot;
+        let session = Session::open(self.module.gate(), inside, slot, Access::Read);
         session.map_err(self.unavailable("opening a session"))
     }
 
     /// A new session that may write to the token.
-    pub(super) fn writing_session(&self) -> Result<Session, Error> {
-        let slot = self.anchored()?.slot;
-        let session = self.module.pkcs11().open_rw_session(slot);
+    pub(super) fn writing_session(&self, inside: &Inside<'_>) -> Result<Session, Error> {
+        let slot = self.anchored(inside)?.slot;
+        let session = Session::open(self.module.gate(), inside, slot, Access::Write);
         session.map_err(self.unavailable("opening a session that writes"))
     }
 
-    /// Runs something in the anchor session: objects it makes live as long as the login.
-    pub(super) fn in_anchor<T>(
-        &self,
-        work: impl FnOnce(&Session) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        work(&self.anchored()?.session)
-    }
-
     /// Makes sure that the process is logged in, and says what sessions are opened under now.
-    pub(super) fn restore(&self) -> Result<Standing, Error> {
-        let _anchored = self.anchored()?;
-        Ok(self.standing())
+    pub(super) fn restore(&self, inside: &Inside<'_>) -> Result<Standing, Error> {
+        let _anchored = self.anchored(inside)?;
+        Ok(self.standing(inside))
     }
 
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn standing(&self, inside: &Inside<'_>) -> Standing {
         Standing {
+            epoch: inside.epoch(),
             sessions_lost: self.sessions_lost.load(Ordering::SeqCst),
             logins_lost: self.logins_lost.load(Ordering::SeqCst),
         }
@@ -129,141 +136,87 @@ impl Login {
 
     /// Closes a session, unless its number may mean another one by now.
     pub(super) fn retire(&self, session: Session, opened: Standing) {
-        match opened.sessions_lost == self.standing().sessions_lost {
+        match opened.sessions_lost == self.sessions_lost.load(Ordering::SeqCst) {
             true => drop(session),
-            false => std::mem::forget(session),
+            false => session.forget(),
         }
     }
 
-    pub(super) fn unavailable(
+    /// Asks the token itself. SoftHSM2 says of a token whose directory is gone that its session is logged in, and that it
+    /// has no keys.
+    pub(super) fn ask(&self, inside: &Inside<'_>) -> Result<(), Error> {
+        let slot = self.anchored(inside)?.slot;
+        let found = inside.pkcs11().get_token_info(slot);
+        let found = found.map_err(self.unavailable("asking it for its state"))?;
+        match TokenInfo::new(&found, slot).identity() == self.info.identity() {
+            true => Ok(()),
+            false => Err(self.lost(self.module.name())),
+        }
+    }
+
+    pub(super) fn unavailable<C: Into<Cause>>(
         &self,
         doing: impl Into<String>,
-    ) -> impl FnOnce(BindingError) -> Error {
+    ) -> impl FnOnce(C) -> Error {
         unavailable(&self.info, doing)
     }
 
     /// The anchor, logged in again or replaced if need be. One thread repairs, the others wait.
-    fn anchored(&self) -> Result<MutexGuard<'_, Anchor>, Error> {
-        let mut anchor = lock(&self.anchor);
-        match anchor
-            .session
-            .get_session_info()
-            .map(|info| info.session_state())
-        {
+    pub(super) fn anchored(&self, inside: &Inside<'_>) -> Result<MutexGuard<'_, Anchor>, Error> {
+        let anchor = lock_within(&self.anchor, REPAIR_PATIENCE).ok_or(Reason::Repairing);
+        let mut anchor = anchor.map_err(self.unavailable("waiting for its session"))?;
+        let state = anchor.session.of(inside).and_then(|session| {
+            let info = session.get_session_info()?;
+            Ok(info.session_state())
+        });
+        match state {
             Ok(SessionState::RoUser | SessionState::RwUser) => {}
-            Ok(_) => self.log_in_again(&anchor)?,
-            Err(_) => self.replace(&mut anchor)?,
+            Ok(_) => self.log_in_again(inside, &anchor)?,
+            Err(_) => self.replace(inside, &mut anchor)?,
         }
         Ok(anchor)
     }
 
-    fn log_in_again(&self, anchor: &Anchor) -> Result<(), Error> {
+    fn log_in_again(&self, inside: &Inside<'_>, anchor: &Anchor) -> Result<(), Error> {
         let pin = self.pin.as_ref();
         if !needs_login(&self.info, pin) {
             return Ok(());
         }
         self.logins_lost.fetch_add(1, Ordering::SeqCst);
-        log_in(&self.module, &self.refreshed()?, pin, &anchor.session)
+        anchor.log_in(&self.module, inside, &self.refreshed(inside)?, pin)
     }
 
-    fn replace(&self, anchor: &mut Anchor) -> Result<(), Error> {
+    fn replace(&self, inside: &Inside<'_>, anchor: &mut Anchor) -> Result<(), Error> {
         // Counted first: from here on nobody closes an old session number.
         self.sessions_lost.fetch_add(1, Ordering::SeqCst);
-        let new = Anchor::drop_at(&self.module, &self.refreshed()?, self.pin.as_ref())?;
-        std::mem::forget(std::mem::replace(anchor, new).session);
+        let pin = self.pin.as_ref();
+        let new = Anchor::drop_at(&self.module, inside, &self.refreshed(inside)?, pin)?;
+        std::mem::replace(anchor, new).session.forget();
         Ok(())
     }
 
     /// The token as it is now; its slot may have changed.
-    fn refreshed(&self) -> Result<TokenInfo, Error> {
-        let found = self.module.find(&self.info.uri());
-        found.map(|token| token.info).map_err(|error| match error {
-            Error::TokenNotFound { module, .. } => Error::TokenLost {
-                token: self.label(),
-                module,
-            },
+    fn refreshed(&self, inside: &Inside<'_>) -> Result<TokenInfo, Error> {
+        let found = self.module.find_from(inside, &self.info.uri());
+        found.map_err(|error| match error {
+            Error::TokenNotFound { module, .. } => self.lost(module),
             error => error,
         })
     }
-}
 
-impl Anchor {
-    fn drop_at(module: &Module, info: &TokenInfo, pin: Option<&Pin>) -> Result<Anchor, Error> {
-        let slot = Slot::try_from(info.slot).map_err(unavailable(info, "finding its slot"))?;
-        let session = module.pkcs11().open_ro_session(slot);
-        let session = session.map_err(unavailable(info, "opening a session"))?;
-        if needs_login(info, pin) {
-            log_in(module, info, pin, &session)?;
+    fn lost(&self, module: String) -> Error {
+        Error::TokenLost {
+            token: self.label(),
+            serial: self.info.serial.clone(),
+            module,
         }
-        Ok(Anchor { slot, session })
     }
 }
 
-fn needs_login(info: &TokenInfo, pin: Option<&Pin>) -> bool {
-    info.login_required || pin.is_some()
-}
-
-/// Refuses a login that cannot succeed, without a try.
-fn check_login(module: &Module, info: &TokenInfo, pin: Option<&Pin>) -> Result<(), Error> {
-    let token = info.label.clone();
-    if module.has_rejected(info) {
-        return Err(Error::PinRejected {
-            token,
-            left: TriesLeft::of(info),
-        });
-    }
-    match pin {
-        _ if info.pin_locked => Err(Error::PinLocked { token }),
-        _ if !info.user_pin_initialised => Err(Error::PinNotSet { token }),
-        None if !info.protected_auth_path => Err(Error::PinMissing { token }),
-        _ => Ok(()),
-    }
-}
-
-/// One try, and only one.
-fn log_in(
-    module: &Module,
+pub(super) fn unavailable<C: Into<Cause>>(
     info: &TokenInfo,
-    pin: Option<&Pin>,
-    session: &Session,
-) -> Result<(), Error> {
-    check_login(module, info, pin)?;
-    let outcome = session.login(UserType::User, pin.map(Pin::auth).as_ref());
-    let token = info.label.clone();
-    match outcome {
-        Ok(()) | Err(BindingError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(BindingError::Pkcs11(
-            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange,
-            _,
-        )) => {
-            module.remember_rejection(info);
-            let now = module.find(&info.uri()).map(|token| token.info);
-            Err(Error::PinRejected {
-                token,
-                left: now.as_ref().map_or(TriesLeft::Unknown, TriesLeft::of),
-            })
-        }
-        Err(BindingError::Pkcs11(RvError::PinLocked, _)) => Err(Error::PinLocked { token }),
-        Err(BindingError::Pkcs11(RvError::PinExpired, _)) => Err(Error::PinExpired { token }),
-        Err(BindingError::Pkcs11(RvError::UserPinNotInitialized, _)) => {
-            Err(Error::PinNotSet { token })
-        }
-        Err(cause) => Err(unavailable(info, "logging in")(cause)),
-    }
-}
-
-impl TriesLeft {
-    fn of(info: &TokenInfo) -> TriesLeft {
-        match info {
-            info if info.pin_locked => TriesLeft::Locked,
-            info if info.pin_final_try => TriesLeft::FinalTry,
-            info if info.pin_count_low => TriesLeft::Low,
-            _ => TriesLeft::Unknown,
-        }
-    }
-}
-
-fn unavailable(info: &TokenInfo, doing: impl Into<String>) -> impl FnOnce(BindingError) -> Error {
+    doing: impl Into<String>,
+) -> impl FnOnce(C) -> Error {
     let (token, doing) = (info.label.clone(), doing.into());
     move |source| Error::TokenUnavailable {
         token,
@@ -271,3 +224,6 @@ fn unavailable(info: &TokenInfo, doing: impl Into<String>) -> impl FnOnce(Bindin
         source: source.into(),
     }
 }
+
+/// How long a caller waits for the thread that restores the session. A login takes milliseconds, over a network seconds.
+const REPAIR_PATIENCE: Duration = Duration::from_secs(5);

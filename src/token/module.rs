@@ -5,25 +5,41 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::Pkcs11;
 use cryptoki::error::{Error as BindingError, RvError};
 
-use super::{Error, OpenToken, Pin, TokenInfo, TokenUri, lock};
+use super::cause::{Cause, Reason};
+use super::gate::{Gate, Inside};
+use super::{Error, OpenToken, Pin, TokenInfo, TokenUri, lock, lock_within};
 
 /// A loaded and initialised PKCS#11 module.
 ///
-/// Cheap to clone. There is one per file and process, and it is never finalised: `C_Finalize` would end the sessions of
-/// every other user in this process, and crashes when one of them is signing.
+/// Cheap to clone. There is one per file and process. It is finalised only to be initialised again, when nothing less
+/// brings a token back and no call is inside; that ends the sessions of its other tokens, too, which are opened again when
+/// they are needed. Objects that lived in a session are gone then. A module that another library in this process
+/// initialised is never finalised.
 #[derive(Clone, Debug)]
 pub struct Module(Arc<Loaded>);
 
 #[derive(Debug)]
 struct Loaded {
     path: PathBuf,
-    pkcs11: Pkcs11,
+    gate: Arc<Gate>,
+    /// When it was finalised and initialised last. Held meanwhile, so that one thread does it and the others wait.
+    restarted: Mutex<Option<Instant>>,
     /// Tokens that rejected a PIN in this process, by label and serial.
     rejected: Mutex<BTreeSet<(String, String)>>,
+}
+
+/// What came of the wish to initialise a module again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Restart {
+    /// It was, by this thread or another.
+    Done,
+    /// It was not: too short a time ago it was done already, or somebody else needs the module.
+    Withheld,
 }
 
 /// An initialised token.
@@ -54,12 +70,13 @@ impl Module {
             path: path.to_owned(),
             source: source.into(),
         })?;
+        let name = name(path);
         let module = Module(Arc::new(Loaded {
             path: path.to_owned(),
-            pkcs11,
+            gate: Gate::open(pkcs11).map_err(failed(name, "initialising it"))?,
+            restarted: Mutex::default(),
             rejected: Mutex::default(),
         }));
-        module.initialise_module()?;
         loaded.insert(file, module.clone());
         Ok(module)
     }
@@ -71,8 +88,7 @@ impl Module {
 
     /// Its file name, for people.
     pub fn name(&self) -> String {
-        let name = self.0.path.file_name().unwrap_or(self.0.path.as_os_str());
-        name.to_string_lossy().into_owned()
+        name(&self.0.path)
     }
 
     /// All tokens by label; those that are not initialised yet, too, at the end.
@@ -81,12 +97,25 @@ impl Module {
     /// A token that cannot be read is left out, so that one broken device does not hide the others; only if none can be
     /// read it is an error.
     pub fn tokens(&self) -> Result<Vec<TokenInfo>, Error> {
-        let slots = self.pkcs11().get_slots_with_token();
+        self.tokens_from(&self.enter("listing the slots")?)
+    }
+
+    /// The one initialised token that fits the URI.
+    pub fn find(&self, uri: &TokenUri) -> Result<Token, Error> {
+        let info = self.find_from(&self.enter("listing the slots")?, uri)?;
+        Ok(Token {
+            module: self.clone(),
+            info,
+        })
+    }
+
+    pub(super) fn tokens_from(&self, inside: &Inside<'_>) -> Result<Vec<TokenInfo>, Error> {
+        let slots = inside.pkcs11().get_slots_with_token();
         let slots = slots.map_err(self.failed("listing the slots"))?;
         let mut tokens = Vec::with_capacity(slots.len());
         let mut failure = None;
         for slot in slots {
-            match self.pkcs11().get_token_info(slot) {
+            match inside.pkcs11().get_token_info(slot) {
                 Ok(info) => tokens.push(TokenInfo::new(&info, slot)),
                 // Pulled out between the two calls.
                 Err(BindingError::Pkcs11(RvError::TokenNotPresent, _)) => {}
@@ -104,17 +133,17 @@ impl Module {
         }
     }
 
-    /// The one initialised token that fits the URI.
-    pub fn find(&self, uri: &TokenUri) -> Result<Token, Error> {
-        let mut tokens = self.tokens()?;
+    pub(super) fn find_from(
+        &self,
+        inside: &Inside<'_>,
+        uri: &TokenUri,
+    ) -> Result<TokenInfo, Error> {
+        let mut tokens = self.tokens_from(inside)?;
         tokens.retain(|info| info.initialised);
         let (mut fit, others): (Vec<_>, Vec<_>) =
             tokens.into_iter().partition(|info| info.fits(uri));
         match (fit.pop(), fit.is_empty()) {
-            (Some(info), true) => Ok(Token {
-                module: self.clone(),
-                info,
-            }),
+            (Some(info), true) => Ok(info),
             (Some(last), false) => Err(Error::TokenAmbiguous {
                 module: self.name(),
                 wanted: uri.wanted(),
@@ -131,17 +160,34 @@ impl Module {
         }
     }
 
-    pub(super) fn pkcs11(&self) -> &Pkcs11 {
-        &self.0.pkcs11
+    /// Finalises the module and initialises it again, unless that happened since epoch `seen`.
+    ///
+    /// Not more often than once a second, however many threads and tokens wish it.
+    pub(super) fn restart(&self, seen: u64) -> Result<Restart, Cause> {
+        let restarted = lock_within(&self.0.restarted, RESTART_PATIENCE);
+        let mut restarted = restarted.ok_or(Reason::Restarting)?;
+        if self.gate().epoch() != seen {
+            return Ok(Restart::Done);
+        }
+        let soon = restarted.is_some_and(|last| last.elapsed() < RESTART_PAUSE);
+        if soon || self.gate().is_shared() {
+            return Ok(Restart::Withheld);
+        }
+        let outcome = self.gate().reopen();
+        *restarted = Some(Instant::now());
+        outcome.map(|()| Restart::Done)
     }
 
-    pub(super) fn failed(&self, doing: &'static str) -> impl FnOnce(BindingError) -> Error {
-        let module = self.name();
-        move |source| Error::ModuleFailed {
-            module,
-            doing,
-            source: source.into(),
-        }
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.0.gate
+    }
+
+    pub(super) fn enter(&self, doing: &'static str) -> Result<Inside<'_>, Error> {
+        self.gate().enter().map_err(self.failed(doing))
+    }
+
+    pub(super) fn failed<C: Into<Cause>>(&self, doing: &'static str) -> impl FnOnce(C) -> Error {
+        failed(self.name(), doing)
     }
 
     pub(super) fn has_rejected(&self, token: &TokenInfo) -> bool {
@@ -155,15 +201,6 @@ impl Module {
     /// After a token was erased, its PIN is a new one.
     pub(super) fn forget_rejection(&self, token: &TokenInfo) {
         lock(&self.0.rejected).remove(&token.identity());
-    }
-
-    fn initialise_module(&self) -> Result<(), Error> {
-        let arguments = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-        match self.pkcs11().initialize(arguments) {
-            // Another library in this process was first; its sessions and ours share the module.
-            Err(BindingError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-            outcome => outcome.map_err(self.failed("initialising it")),
-        }
     }
 }
 
@@ -187,6 +224,24 @@ impl Token {
         OpenToken::login(self, pin)
     }
 }
+
+fn name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+fn failed<C: Into<Cause>>(module: String, doing: &'static str) -> impl FnOnce(C) -> Error {
+    move |source| Error::ModuleFailed {
+        module,
+        doing,
+        source: source.into(),
+    }
+}
+
+/// The least time between two restarts.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long a caller waits for the thread that restarts the module.
+const RESTART_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Modules by their canonical path, for as long as the process lives.
 static LOADED: Mutex<BTreeMap<PathBuf, Module>> = Mutex::new(BTreeMap::new());

@@ -3,15 +3,14 @@
 //! Whoever can read the file a PIN comes from can sign as the token's user, so a file that others can read is refused.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::pin::{MAX_PIN, Pin, PinError};
+use crate::secret::{self, Fault};
 
 /// Where the PIN of a token comes from.
 ///
@@ -68,17 +67,20 @@ impl PinSource {
                 .env(name)
                 .map(Zeroizing::new)
                 .ok_or_else(|| PinError::EnvNotSet { name: name.clone() })?,
-            PinSource::File(path) => read_private_file(path, &from)?,
+            PinSource::File(path) => {
+                secret::read_private(path, MAX_READ).map_err(fault(path, &from))?
+            }
             PinSource::Credential(name) => {
-                read_to_end(open(&credential(name, edge)?, &from)?, &from)?
+                let path = credential(name, edge)?;
+                secret::read_any(&path, MAX_READ).map_err(fault(&path, &from))?
             }
             // The descriptor's number is all a library without unsafe code has; the kernel opens it again by name.
-            PinSource::Fd(number) => read_to_end(
-                open(Path::new(&format!("/proc/self/fd/{number}")), &from)?,
-                &from,
-            )?,
+            PinSource::Fd(number) => {
+                let path = PathBuf::from(format!("/proc/self/fd/{number}"));
+                secret::read_any(&path, MAX_READ).map_err(fault(&path, &from))?
+            }
         };
-        Pin::new(without_line_end(text), &from).map(Some)
+        Pin::new(secret::without_line_end(text), &from).map(Some)
     }
 }
 
@@ -96,61 +98,23 @@ impl fmt::Display for PinSource {
     }
 }
 
-fn read_private_file(path: &Path, from: &str) -> Result<Zeroizing<String>, PinError> {
-    let file = open(path, from)?;
-    // Asked of the open file, so that nobody can exchange it in between.
-    let mode = file
-        .metadata()
-        .map_err(unreadable(from))?
-        .permissions()
-        .mode();
-    if mode & 0o077 != 0 {
-        return Err(PinError::Mode {
-            path: path.to_owned(),
-            found: mode & 0o7777,
-        });
-    }
-    read_to_end(file, from)
-}
-
 fn credential(name: &str, edge: &dyn PinEdge) -> Result<PathBuf, PinError> {
-    let problem = |problem| PinError::Credential {
-        name: name.to_owned(),
-        problem,
-    };
-    if name.is_empty() || name.starts_with('.') || name.contains('/') {
-        return Err(problem("the name must be a plain file name"));
+    secret::credential(name, edge.env("CREDENTIALS_DIRECTORY")).map_err(|problem| {
+        let name = name.to_owned();
+        PinError::Credential { name, problem }
+    })
+}
+
+fn fault(path: &Path, from: &str) -> impl FnOnce(Fault) -> PinError {
+    let (path, from) = (path.to_owned(), from.to_owned());
+    |fault| match fault {
+        Fault::Mode(found) => PinError::Mode { path, found },
+        Fault::NotText => PinError::NotText {
+            from,
+            problem: "bytes that are not UTF-8",
+        },
+        Fault::Unreadable(source) => PinError::Unreadable { from, source },
     }
-    edge.env("CREDENTIALS_DIRECTORY")
-        .map(|directory| Path::new(&directory).join(name))
-        .ok_or_else(|| problem("CREDENTIALS_DIRECTORY is not set"))
-}
-
-fn open(path: &Path, from: &str) -> Result<File, PinError> {
-    File::open(path).map_err(unreadable(from))
-}
-
-fn read_to_end(file: File, from: &str) -> Result<Zeroizing<String>, PinError> {
-    // Room for everything that is read: a buffer that grew would leave the PIN behind in freed memory.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * MAX_READ));
-    file.take(MAX_READ as u64)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable(from))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| PinError::NotText {
-        from: from.to_owned(),
-        problem: "bytes that are not UTF-8",
-    })?;
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-fn without_line_end(mut text: Zeroizing<String>) -> Zeroizing<String> {
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    text
 }
 
 fn unreadable(from: &str) -> impl FnOnce(io::Error) -> PinError {
@@ -168,6 +132,7 @@ mod tests {
     use super::*;
     use std::io::{Seek, Write};
     use std::os::fd::AsRawFd;
+    use std::os::unix::fs::PermissionsExt;
 
     struct Edge(Option<&'static str>);
 

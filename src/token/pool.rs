@@ -4,6 +4,7 @@
 //! so a broken session is never handed on.
 
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lock;
 
@@ -12,6 +13,7 @@ use super::lock;
 pub(super) struct Pool<T> {
     state: Mutex<State<T>>,
     freed: Condvar,
+    patience: Duration,
 }
 
 #[derive(Debug)]
@@ -19,6 +21,15 @@ struct State<T> {
     idle: Vec<T>,
     taken: usize,
     limit: usize,
+    /// When a seat was last taken or freed.
+    moved: Instant,
+}
+
+/// All seats are taken, and none was given back for long.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stuck {
+    pub(super) taken: usize,
+    pub(super) since: Duration,
 }
 
 /// The right to use one item of the pool.
@@ -30,27 +41,43 @@ pub(super) struct Seat<'a, T> {
 
 impl<T> Pool<T> {
     /// A pool of at most `limit` items (at least one), of which `first` is open already.
-    pub(super) fn new(limit: usize, first: T) -> Pool<T> {
+    ///
+    /// A caller waits as long as others come and go, but gives up when nothing has moved for `patience`.
+    pub(super) fn new(limit: usize, patience: Duration, first: T) -> Pool<T> {
         Pool {
             state: Mutex::new(State {
                 idle: vec![first],
                 taken: 0,
                 limit: limit.max(1),
+                moved: Instant::now(),
             }),
             freed: Condvar::new(),
+            patience,
         }
     }
 
     /// Waits until fewer than `limit` seats are taken.
-    pub(super) fn seat(&self) -> Seat<'_, T> {
-        let mut state = self
-            .freed
-            .wait_while(lock(&self.state), |state| state.taken >= state.limit)
-            .unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn seat(&self) -> Result<Seat<'_, T>, Stuck> {
+        let mut state = lock(&self.state);
+        while state.taken >= state.limit {
+            let left = state.patience(self.patience)?;
+            let woken = self.freed.wait_timeout(state, left);
+            (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
         state.taken += 1;
+        state.moved = Instant::now();
         // The item used last is the one most likely to be alive.
         let item = state.idle.pop();
-        Seat { pool: self, item }
+        Ok(Seat { pool: self, item })
+    }
+
+    /// Whether a caller would get a seat, sooner or later.
+    pub(super) fn moving(&self) -> Result<(), Stuck> {
+        let state = lock(&self.state);
+        match state.taken >= state.limit {
+            true => state.patience(self.patience).map(|_| ()),
+            false => Ok(()),
+        }
     }
 
     /// How many items may be in use at the same time.
@@ -61,6 +88,17 @@ impl<T> Pool<T> {
     /// Takes out everything that is idle.
     pub(super) fn drain(&self) -> Vec<T> {
         std::mem::take(&mut lock(&self.state).idle)
+    }
+}
+
+impl<T> State<T> {
+    /// What is left of it since something moved.
+    fn patience(&self, patience: Duration) -> Result<Duration, Stuck> {
+        let since = self.moved.elapsed();
+        patience.checked_sub(since).ok_or(Stuck {
+            taken: self.taken,
+            since,
+        })
     }
 }
 
@@ -90,6 +128,7 @@ impl<T> Drop for Seat<'_, T> {
     fn drop(&mut self) {
         let mut state = lock(&self.pool.state);
         state.taken -= 1;
+        state.moved = Instant::now();
         state.idle.extend(self.item.take());
         drop(state);
         self.pool.freed.notify_one();
@@ -101,15 +140,17 @@ mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    const LONG: Duration = Duration::from_secs(60);
+
     #[test]
     fn no_more_items_are_in_use_than_the_limit_allows() {
-        let pool = Pool::new(2, ());
+        let pool = Pool::new(2, LONG, ());
         let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..200 {
-                        let mut seat = pool.seat();
+                        let mut seat = pool.seat().unwrap();
                         seat.take();
                         most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         std::thread::yield_now();
@@ -125,25 +166,39 @@ mod tests {
 
     #[test]
     fn a_dropped_seat_frees_its_place_without_an_item() {
-        let pool = Pool::new(1, "session");
-        let mut seat = pool.seat();
+        let pool = Pool::new(1, LONG, "session");
+        let mut seat = pool.seat().unwrap();
         assert_eq!(seat.take(), Some("session"));
         drop(seat);
-        let mut seat = pool.seat();
+        let mut seat = pool.seat().unwrap();
         assert_eq!(seat.take(), None);
         seat.keep("new session");
-        assert_eq!(pool.seat().take(), Some("new session"));
+        assert_eq!(pool.seat().unwrap().take(), Some("new session"));
     }
 
     #[test]
     fn a_pool_shrinks_to_what_the_token_opens() {
-        let pool = Pool::new(8, 1);
-        let first = pool.seat();
-        let second = pool.seat();
+        let pool = Pool::new(8, LONG, 1);
+        let first = pool.seat().unwrap();
+        let second = pool.seat().unwrap();
         assert!(second.shrink());
         assert_eq!(pool.limit(), 1);
         drop(second);
         assert!(!first.shrink());
         assert_eq!(pool.limit(), 1);
+    }
+
+    #[test]
+    fn nobody_waits_for_seats_that_do_not_come_back() {
+        let pool = Pool::new(1, Duration::from_millis(20), ());
+        let seat = pool.seat().unwrap();
+        assert_eq!(pool.moving(), Ok(()));
+        let stuck = pool.seat().unwrap_err();
+        assert_eq!(stuck.taken, 1);
+        assert!(stuck.since >= Duration::from_millis(20), "{stuck:?}");
+        assert!(pool.moving().is_err());
+        drop(seat);
+        assert_eq!(pool.moving(), Ok(()));
+        assert!(pool.seat().is_ok());
     }
 }

@@ -1,6 +1,9 @@
 //! Certificates that exist: reading them and checking their signatures.
 
-use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
+use ::der::Decode;
+use ::der::asn1::AnyRef;
+use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
 use super::key::{KeyError, PublicKey, sha256};
 use super::name::Name;
@@ -169,6 +172,37 @@ impl Certificate {
         self.path_length
     }
 
+    /// The DNS names of the subjectAltName (RFC 5280 section 4.2.1.6), in their order; none without that extension.
+    ///
+    /// A subjectAltName that is there twice or cannot be read is an error. Whether a name is one of a host is not checked.
+    pub fn dns_names(&self) -> Result<Vec<String>, CertificateError> {
+        let broken = CertificateError::Malformed("its subjectAltName is broken");
+        let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else {
+            return Err(broken);
+        };
+        let extension = match parsed.get_extension_unique(&OID_X509_EXT_SUBJECT_ALT_NAME) {
+            Ok(Some(extension)) => extension,
+            Ok(None) => return Ok(Vec::new()),
+            Err(_) => return Err(broken),
+        };
+        let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else {
+            return Err(broken);
+        };
+        // The parser looks away from bytes after the list.
+        if AnyRef::from_der(extension.value).is_err() {
+            return Err(broken);
+        }
+        let mut found = Vec::new();
+        for name in &names.general_names {
+            match name {
+                GeneralName::DNSName(name) => found.push((*name).to_owned()),
+                GeneralName::Invalid(..) => return Err(broken),
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
     fn read_extensions(&mut self, parsed: &X509Certificate<'_>) {
         let mut is_ca = false;
         let mut may_sign = true;
@@ -199,3 +233,57 @@ pub fn to_pem(der: &[u8]) -> String {
 }
 
 const LABEL: &str = "CERTIFICATE";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_names(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Certificate {
+        let mut wanted = rcgen::CertificateParams::default();
+        change(&mut wanted);
+        let key = rcgen::KeyPair::generate().unwrap();
+        Certificate::from_der(wanted.self_signed(&key).unwrap().der()).unwrap()
+    }
+
+    /// A subjectAltName with these contents.
+    fn raw(contents: &[u8]) -> rcgen::CustomExtension {
+        rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 17], contents.to_vec())
+    }
+
+    #[test]
+    fn dns_names_keep_their_order() {
+        let certificate = with_names(|wanted| {
+            wanted.subject_alt_names = vec![
+                rcgen::SanType::DnsName("gw.example".try_into().unwrap()),
+                rcgen::SanType::IpAddress([10, 0, 0, 1].into()),
+                rcgen::SanType::DnsName("ostree.example".try_into().unwrap()),
+            ];
+        });
+        assert_eq!(
+            certificate.dns_names().unwrap(),
+            ["gw.example", "ostree.example"]
+        );
+        assert_eq!(with_names(|_| {}).dns_names().unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn broken_alternative_names_are_refused() {
+        let one = b"\x30\x03\x82\x01a";
+        for extensions in [
+            vec![raw(b"\x30\x05\x82\x01a")],
+            vec![raw(b"\x82\x01a")],
+            vec![raw(b"\x30\x03\x82\x01a\x00")],
+            vec![raw(b"\x30\x03\x82\x01\xff")],
+            vec![raw(one), raw(one)],
+        ] {
+            let certificate = with_names(|wanted| wanted.custom_extensions = extensions);
+            let error = certificate.dns_names().unwrap_err().to_string();
+            assert_eq!(
+                error,
+                "not a certificate in DER: its subjectAltName is broken"
+            );
+        }
+        let sound = with_names(|wanted| wanted.custom_extensions = vec![raw(one)]);
+        assert_eq!(sound.dns_names().unwrap(), ["a"]);
+    }
+}

@@ -9,7 +9,7 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 29] = [
     "init",
     "token list",
     "token init",
@@ -32,13 +32,16 @@ const COMMANDS: [&str; 26] = [
     "ledger check",
     "ledger export",
     "ledger backup",
+    "gateway denied list",
+    "gateway denied delete",
+    "serve",
     "bench",
     "completions",
     "man",
     "",
 ];
 
-const NOUNS: [&str; 8] = [
+const NOUNS: [&str; 10] = [
     "token",
     "ca",
     "device",
@@ -47,6 +50,8 @@ const NOUNS: [&str; 8] = [
     "bundle",
     "profile",
     "ledger",
+    "gateway",
+    "gateway denied",
 ];
 
 #[test]

@@ -9,6 +9,7 @@ mod support;
 mod authorities;
 mod configuration;
 mod files;
+mod gateway;
 mod help;
 mod json;
 mod ledger;

@@ -1,7 +1,10 @@
 //! What integration tests share. Each test program uses a part of it.
 #![allow(dead_code)]
 
+pub mod badday;
+pub mod endpoint;
 pub mod factory;
+pub mod http;
 pub mod requests;
 
 use std::path::{Path, PathBuf};

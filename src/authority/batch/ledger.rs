@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::chunk::{Chunk, Item, Job, Stage};
 use super::{Batch, Halt, Lines, Outcome};
-use crate::authority::{Error, Issued, Origin};
+use crate::authority::{Error, Issued, Origin, shown_serials};
 use crate::ledger::{self, Conflict, Group, Refused, Reservation};
 
 impl Batch<'_> {
@@ -75,6 +75,7 @@ impl Batch<'_> {
                 let origin = Origin {
                     source: &item.source,
                     on_live: self.on_live,
+                    registration: None,
                 };
                 match self
                     .authority
@@ -134,17 +135,10 @@ impl Batch<'_> {
 /// The serial numbers of signed certificates, as they are shown when their record is in doubt.
 fn signed_serials(chunks: &[Chunk]) -> Option<String> {
     let items = chunks.iter().flat_map(|chunk| &chunk.items);
-    let serials: Vec<String> = items
-        .filter_map(|item| match &item.stage {
-            Stage::Verified(_, prepared, _) => Some(prepared.serial().to_string()),
-            _ => None,
-        })
-        .collect();
-    match serials.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        [first, .., last] => Some(format!("{first} … {last} ({} of them)", serials.len())),
-    }
+    shown_serials(items.filter_map(|item| match &item.stage {
+        Stage::Verified(_, prepared, _) => Some(prepared.serial()),
+        _ => None,
+    }))
 }
 
 /// Chunks worth a transaction while others still have work: a page that several certificates touch is written once.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::read::{self, damaged};
+use super::read;
 use crate::ledger::{Entry, EntryId, GatewayState, Registering, RegistrarId, State};
 use crate::timestamp::Timestamp;
 
@@ -66,19 +66,6 @@ pub(in crate::ledger) fn answered(
         .prepare_cached(sql)?
         .execute(params![entry.0, answer.as_str()])?;
     Ok(changed == 1)
-}
-
-pub(in crate::ledger) fn gateway(
-    connection: &Connection,
-    entry: EntryId,
-) -> Result<Option<GatewayState>> {
-    connection
-        .prepare_cached("SELECT gateway FROM registration WHERE entry = ?1")?
-        .query_row([entry.0], |row| {
-            let word: String = row.get(0)?;
-            GatewayState::from_word(&word).ok_or_else(|| damaged(0, "not a gateway state"))
-        })
-        .optional()
 }
 
 /// The registrar of an entry that was never offered.

@@ -190,9 +190,9 @@ fn busy_endpoint() -> (Desk, Writer) {
     let [offered, done, refused, _] =
         ["a", "b", "c", "d"].map(|device| register(&writer, &desk.paper(device), Some(line)));
     assert_eq!(offer(&writer, offered), Offer::Made);
-    gateway(&writer, done, GatewayState::Done);
-    gateway(&writer, refused, GatewayState::Refused);
+    gateway(&writer, done, GatewayAnswer::Done);
     revoke(&writer, refused, 1);
+    gateway(&writer, refused, GatewayAnswer::Refused);
     let Reservation::Reserved(lost) = ask(&writer, &desk.paper("e"), Some(line)) else {
         panic!("not reserved");
     };

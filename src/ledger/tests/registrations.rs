@@ -79,10 +79,11 @@ pub(super) fn offer(writer: &Writer, entry: EntryId) -> Offer {
     offer
 }
 
-pub(super) fn gateway(writer: &Writer, entry: EntryId, answer: GatewayState) {
+pub(super) fn gateway(writer: &Writer, entry: EntryId, answer: GatewayAnswer) -> bool {
     let mut group = writer.group(at(0)).unwrap();
-    group.gateway(entry, answer).unwrap();
+    let waited = group.gateway(entry, answer).unwrap();
     group.commit().unwrap();
+    waited
 }
 
 pub(super) fn revoke(writer: &Writer, entry: EntryId, reason: u8) {
@@ -456,23 +457,17 @@ fn an_attempt_to_replace_what_nobody_got_can_be_abandoned() {
 }
 
 #[test]
-fn a_revoked_certificate_nobody_got_makes_way_for_another_key_only() {
+fn a_certificate_that_an_officer_revoked_needs_a_permit_though_nobody_got_it() {
     let desk = Desk::new();
     let writer = desk.writer();
     let id = registrar(&writer, Some(1));
     let paper = desk.paper(DEVICE);
     let entry = register(&writer, &paper, Some(id));
-    gateway(&writer, entry, GatewayState::Refused);
     revoke(&writer, entry, 9);
     assert_eq!(used(&desk), 0);
     assert_eq!(rule(ask(&writer, &paper, Some(id))), "device-revoked");
-    let next = register(&writer, &desk.paper(DEVICE), Some(id));
-    assert_eq!(used(&desk), 1);
-    assert_eq!(offer(&writer, next), Offer::Made);
-    revoke(&writer, next, 9);
-    assert_eq!(used(&desk), 1);
     assert_eq!(
-        rule(ask(&writer, &desk.paper(DEVICE), None)),
+        rule(ask(&writer, &desk.paper(DEVICE), Some(id))),
         "device-revoked"
     );
 }
@@ -573,23 +568,54 @@ fn the_gateway_answers_once() {
     let entry = register(&writer, &desk.paper(DEVICE), None);
     let plain = issue(&writer, &desk.paper("plain"));
     assert_eq!(registration(&desk, entry).gateway, GatewayState::Pending);
-    let wrong = |entry: EntryId, answer, found: &str| {
-        let error = writer.group(at(0)).unwrap().gateway(entry, answer);
-        assert_eq!(
-            error.unwrap_err().to_string(),
-            format!(
-                "entry {entry} is {found} at the gateway, wanted is a pending one and an answer"
-            )
-        );
-    };
-    wrong(entry, GatewayState::Pending, "`pending`");
-    wrong(entry, GatewayState::None, "`pending`");
-    wrong(plain, GatewayState::Done, "not registered");
-    gateway(&writer, entry, GatewayState::Done);
+    assert!(!gateway(&writer, plain, GatewayAnswer::Done));
+    assert!(gateway(&writer, entry, GatewayAnswer::Done));
+    assert!(!gateway(&writer, entry, GatewayAnswer::Done));
+    assert!(!gateway(&writer, entry, GatewayAnswer::Refused));
     assert_eq!(registration(&desk, entry).gateway, GatewayState::Done);
-    wrong(entry, GatewayState::Done, "`done`");
-    wrong(entry, GatewayState::Refused, "`done`");
     assert_eq!(desk.ledger.check().unwrap().violations, []);
+}
+
+#[test]
+fn a_device_the_gateway_refuses_may_come_again_with_any_key() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let id = registrar(&writer, Some(1));
+    let key = KeyPair::generate().unwrap();
+    let entry = register(&writer, &desk.paper_for(DEVICE, &key, YEAR), Some(id));
+    assert!(gateway(&writer, entry, GatewayAnswer::Refused));
+    let refused = desk.ledger.entry(entry).unwrap().unwrap();
+    assert_eq!((refused.state, refused.reason), (State::Revoked, Some(5)));
+    assert_eq!(used(&desk), 0);
+    let again = register(&writer, &desk.paper_for(DEVICE, &key, YEAR), Some(id));
+    assert!(gateway(&writer, again, GatewayAnswer::Refused));
+    register(&writer, &desk.paper(DEVICE), Some(id));
+    assert_eq!(desk.ledger.check().unwrap().violations, []);
+}
+
+#[test]
+fn what_another_process_may_be_handing_out_is_waited_for() {
+    let desk = Desk::new();
+    let (here, there) = (desk.writer(), desk.writer());
+    let entry = register(&there, &desk.paper(DEVICE), None);
+    assert_eq!(rule(ask(&here, &desk.paper(DEVICE), None)), "device-busy");
+    assert_eq!(
+        rule(ask_at(&here, &desk.paper(DEVICE), None, at(599))),
+        "device-busy"
+    );
+    drop(there);
+    register(&here, &desk.paper(DEVICE), None);
+    let old = desk.ledger.entry(entry).unwrap().unwrap();
+    assert_eq!(old.state, State::Revoked);
+}
+
+#[test]
+fn what_another_process_left_unoffered_for_long_gives_way() {
+    let desk = Desk::new();
+    let (here, there) = (desk.writer(), desk.writer());
+    register(&there, &desk.paper(DEVICE), None);
+    let answer = ask_at(&here, &desk.paper(DEVICE), None, at(600));
+    assert!(matches!(answer, Reservation::Reserved(_)));
 }
 
 #[test]
@@ -600,7 +626,7 @@ fn pending_registrations_are_the_issued_ones_in_order() {
         ["a", "b", "c", "d"].map(|device| register(&writer, &desk.paper(device), None));
     ask(&writer, &desk.paper("reserved"), None);
     issue(&writer, &desk.paper("batch"));
-    gateway(&writer, done, GatewayState::Done);
+    gateway(&writer, done, GatewayAnswer::Done);
     revoke(&writer, revoked, 5);
     let pending = |after, limit| {
         let entries = desk.ledger.pending_registrations(after, limit).unwrap();

@@ -1,0 +1,409 @@
+//! `POST /sign`: the story of a registration. Start reading at [`Registration::answer`].
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, Request, StatusCode};
+use ipnet::IpNet;
+use serde_json::json;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::backend::Backend;
+use super::body::Body;
+use super::devices::{DeviceTurn, Devices};
+use super::problem::Problem;
+use super::registrars::{Caller, Registrars};
+use super::route::Endpoint;
+use crate::authority::desk::{Application, Counter, Desk, Rejection};
+use crate::authority::{Issued, Prepared};
+use crate::error;
+use crate::gateway::{SotaRequest, SotaTemplate};
+use crate::ledger::{AtGateway, OnLive};
+use crate::profile::Profile;
+use crate::timestamp::Timestamp;
+use crate::x509::name::ORGANIZATIONAL_UNIT;
+use crate::x509::{Csr, certificate};
+
+/// All that registering devices takes.
+pub(super) struct Registration {
+    pub(super) desk: Arc<Desk>,
+    /// Who issues for callers that are bound to no authority.
+    pub(super) authority: String,
+    pub(super) profile: Profile,
+    pub(super) factory: String,
+    pub(super) registrars: Registrars,
+    pub(super) proxies: Vec<IpNet>,
+    pub(super) sota: SotaTemplate,
+    /// The gateway's backend, where devices are created before they get their certificates.
+    pub(super) backend: Option<Backend>,
+    pub(super) devices: Devices,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) clock: fn() -> Timestamp,
+}
+
+/// A registration that was admitted and is to be issued.
+struct Admitted {
+    counter: Arc<Counter>,
+    prepared: Prepared,
+    device: String,
+    name: Option<String>,
+    sota_toml: String,
+}
+
+impl Registration {
+    /// Answers a `POST /sign` with the body of a 201, or with the reason why not.
+    ///
+    /// What is refused is counted and logged; if a registrar vouched for it, the ledger keeps it.
+    pub(super) async fn register(
+        endpoint: &Arc<Endpoint>,
+        request: Request<Incoming>,
+        address: IpAddr,
+        id: &str,
+    ) -> Result<String, Problem> {
+        let this = &endpoint.registration;
+        let caller = this
+            .registrars
+            .caller(request.headers(), address, (this.clock)());
+        let caller = match caller {
+            Ok(caller) => caller,
+            Err(fault) => {
+                drain(request.into_body()).await;
+                endpoint.metrics.refused(fault.rule);
+                endpoint.strange(&format!("request {id} from {address}: {}", fault.told()));
+                return Err(fault);
+            }
+        };
+        let answer = Registration::answer(endpoint, request, &caller, id).await;
+        if let Err(fault) = &answer {
+            endpoint.metrics.refused(fault.rule);
+            this.keep_refusal(endpoint, fault, &caller, id);
+        }
+        answer
+    }
+
+    /// Read → admit → wait for a turn → issue → tell the backend → offer.
+    ///
+    /// Everything that can be refused is refused before anything is signed, and the whole reply is made before its
+    /// first octet is sent. From the reservation on the work is a task of its own: a client that hangs up does not
+    /// leave it half done.
+    async fn answer(
+        endpoint: &Arc<Endpoint>,
+        request: Request<Incoming>,
+        caller: &Caller,
+        id: &str,
+    ) -> Result<String, Problem> {
+        let this = &endpoint.registration;
+        caller.check_network()?;
+        require_json(request.headers())?;
+        let bytes = read(request.into_body()).await?;
+        let begun = Instant::now();
+        let admitted = this.admit(&bytes, caller)?;
+        endpoint.metrics.took("admit", begun.elapsed());
+        let (counter, sota_toml) = (admitted.counter.clone(), admitted.sota_toml.clone());
+        let registrar = caller.registrar.as_ref();
+        let application = Application {
+            source: caller.source(),
+            address: caller.address.to_string(),
+            name: admitted.name,
+            prepared: admitted.prepared,
+            registrar: registrar.map(|registrar| registrar.id),
+            on_live: registrar.map_or(OnLive::Refuse, |registrar| registrar.on_live),
+            at_gateway: match this.backend {
+                Some(_) => AtGateway::Create,
+                None => AtGateway::Nothing,
+            },
+            deadline: Instant::now() + PATIENCE,
+        };
+        let work = Registration::issue(
+            endpoint.clone(),
+            counter.clone(),
+            admitted.device,
+            application,
+        );
+        let issued = tokio::spawn(work)
+            .await
+            .map_err(|_| Problem::unavailable("task", "the registration was interrupted"))?;
+        let (issued, turn) = issued?;
+        let body = reply(&issued, &counter, &sota_toml);
+        this.desk.offer(issued.entry);
+        drop(turn);
+        endpoint.note_issued(&issued, counter.issuer(), caller, id);
+        Ok(body)
+    }
+
+    /// Reads what the device wants and holds it against the profile and the caller's rights.
+    fn admit(&self, bytes: &[u8], caller: &Caller) -> Result<Admitted, Problem> {
+        let body = Body::from_json(bytes)?;
+        let wanted = SotaRequest {
+            hardware_id: &body.hardware_id,
+            config_dir: body.sota_config_dir.as_deref(),
+            overrides: &body.overrides,
+        };
+        let sota_toml = self.sota.render(&wanted).map_err(|error| {
+            Problem::bad_request("the device's settings are refused")
+                .rule("overrides")
+                .field(error.field(), error.to_string())
+        })?;
+        let csr =
+            Csr::from_bytes(body.csr.as_bytes()).map_err(|error| Problem::of(&error.into()))?;
+        self.admit_csr(&csr, body, sota_toml, caller)
+            .map_err(|fault| fault.about(&csr))
+    }
+
+    fn admit_csr(
+        &self,
+        csr: &Csr,
+        body: Body,
+        sota_toml: String,
+        caller: &Caller,
+    ) -> Result<Admitted, Problem> {
+        if let Some(factory) = csr.subject().first(ORGANIZATIONAL_UNIT)
+            && factory != self.factory
+        {
+            let text = format!(
+                "Invalid factory({}) must be {}",
+                factory.escape_debug(),
+                self.factory
+            );
+            return Err(Problem::bad_request(text).rule("factory"));
+        }
+        let counter = self.counter(caller)?;
+        let prepared = self
+            .desk
+            .prepare(counter, csr, &self.profile)
+            .map_err(|error| Problem::of(&error))?;
+        let device = prepared.device().unwrap_or_default().to_owned();
+        if let Some(uuid) = &body.uuid
+            && !uuid.eq_ignore_ascii_case(&device)
+        {
+            let text = format!(
+                "is `{}`, the certification request is for `{device}`",
+                uuid.escape_debug()
+            );
+            let fault = Problem::bad_request("the certification request is for another device");
+            return Err(fault.rule("uuid").field("uuid", text));
+        }
+        caller.check_production(prepared.is_production())?;
+        Ok(Admitted {
+            counter: counter.clone(),
+            prepared,
+            device,
+            name: checked_name(body.name)?,
+            sota_toml,
+        })
+    }
+
+    /// The CA for a caller: the first of those its token is bound to, or the default.
+    fn counter(&self, caller: &Caller) -> Result<&Arc<Counter>, Problem> {
+        let bound = caller
+            .registrar
+            .as_ref()
+            .and_then(|registrar| registrar.authorities.first());
+        let name = bound.unwrap_or(&self.authority);
+        self.desk.counter(name).ok_or_else(|| {
+            let text = format!(
+                "the registrar token is for authority `{name}`, which this endpoint does not have"
+            );
+            Problem::new(StatusCode::FORBIDDEN, "registrar-authority", text)
+        })
+    }
+
+    /// Waits for token, queue and the device's turn, then issues and tells the backend.
+    async fn issue(
+        endpoint: Arc<Endpoint>,
+        counter: Arc<Counter>,
+        device: String,
+        application: Application,
+    ) -> Result<(Issued, DeviceTurn), Problem> {
+        let this = &endpoint.registration;
+        let until = application.deadline.into();
+        if !endpoint.status.wait(until).await {
+            return Err(Problem::unavailable(
+                "not-ready",
+                "the endpoint cannot sign at the moment; nothing was signed",
+            ));
+        }
+        let place = tokio::time::timeout_at(until, this.places.acquire()).await;
+        let turn = this.devices.turn(&device, until).await;
+        let (Ok(Ok(_place)), Some(turn)) = (place, turn) else {
+            return Err(Problem::unavailable(
+                "busy",
+                "too many registrations are under way; nothing was signed",
+            ));
+        };
+        endpoint.metrics.under_way.inc();
+        let outcome = Registration::issue_in_turn(&endpoint, &counter, application).await;
+        endpoint.metrics.under_way.dec();
+        outcome.map(|issued| (issued, turn))
+    }
+
+    async fn issue_in_turn(
+        endpoint: &Arc<Endpoint>,
+        counter: &Arc<Counter>,
+        application: Application,
+    ) -> Result<Issued, Problem> {
+        let this = &endpoint.registration;
+        let until = application.deadline + GRACE;
+        let name = application.name.clone();
+        let (told, answer) = oneshot::channel();
+        this.desk.submit(counter, application, move |answer| {
+            let _ = told.send(answer);
+        });
+        let answer = tokio::time::timeout_at(until.into(), answer).await;
+        let (issued, steps) = match answer {
+            Ok(Ok(Ok(issued))) => issued,
+            Ok(Ok(Err(error))) => {
+                let fault = Problem::of(&error);
+                if !fault.status.is_client_error() {
+                    tracing::error!("{}", error::on_one_line(&error));
+                }
+                return Err(fault);
+            }
+            Ok(Err(_)) | Err(_) => {
+                let text = "the token has not answered in time; nothing was released";
+                return Err(Problem::unavailable("token-slow", text));
+            }
+        };
+        endpoint.metrics.desk_took(steps);
+        if issued.pending
+            && let Some(backend) = &this.backend
+        {
+            backend.announce(&issued, name).await?;
+        }
+        Ok(issued)
+    }
+
+    /// Keeps the refusal of a request that a registrar vouched for; others must not be able to fill the disk.
+    fn keep_refusal(&self, endpoint: &Endpoint, fault: &Problem, caller: &Caller, id: &str) {
+        let source = caller.source();
+        if caller.registrar.is_none() {
+            endpoint.strange(&format!("request {id} from {source}: {}", fault.told()));
+            return;
+        }
+        tracing::warn!(
+            request = id,
+            source,
+            rule = fault.rule,
+            status = fault.status.as_u16(),
+            device = fault.device.as_deref(),
+            "refused: {}",
+            fault.told()
+        );
+        if fault.status.is_client_error() && !fault.recorded {
+            self.desk.reject(Rejection {
+                source,
+                device: fault.device.clone(),
+                key: fault.key,
+                rule: fault.rule,
+                message: fault.told(),
+            });
+        }
+    }
+}
+
+/// The object whose every member becomes a file of the device.
+fn reply(issued: &Issued, counter: &Counter, sota_toml: &str) -> String {
+    let issuer = counter.issuer();
+    let leaf = certificate::to_pem(&issued.certificate);
+    let chained = format!("{leaf}{}", issuer.certificate().to_pem());
+    json!({
+        "client.pem": leaf,
+        "client.chained": chained,
+        "root.crt": issuer.root().to_pem(),
+        "sota.toml": sota_toml,
+    })
+    .to_string()
+}
+
+/// A name that the backend can show: the reference server passes on anything.
+fn checked_name(name: Option<String>) -> Result<Option<String>, Problem> {
+    let unfit =
+        |name: &String| name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control);
+    match name.as_ref().is_some_and(unfit) {
+        false => Ok(name),
+        true => Err(Problem::bad_request("the device's name is refused")
+            .rule("name")
+            .field(
+                "name",
+                format!("it has control characters or more than {LONGEST_NAME}"),
+            )),
+    }
+}
+
+/// `application/json` or `application/…+json`, with whatever parameters.
+fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let found = headers
+        .get(CONTENT_TYPE)
+        .map_or("", |value| value.to_str().unwrap_or("?"));
+    let kind = found
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let json = kind == "application/json"
+        || kind
+            .strip_prefix("application/")
+            .is_some_and(|kind| kind.ends_with("+json") && kind.len() > "+json".len());
+    match json {
+        true => Ok(()),
+        false => {
+            let text = format!(
+                "the content type is `{}`, wanted is `application/json`",
+                found.escape_debug()
+            );
+            Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "content-type",
+                text,
+            ))
+        }
+    }
+}
+
+/// Reads a body of bounded size in bounded time.
+async fn read(body: Incoming) -> Result<Bytes, Problem> {
+    let too_large = || {
+        let text = format!("the body has more than {MOST_OCTETS} octets");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-size", text)
+    };
+    let size = hyper::body::Body::size_hint(&body);
+    if size.lower() > MOST_OCTETS as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY, Limited::new(body, MOST_OCTETS).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
+        Err(_) => {
+            let text = format!("the body did not arrive within {} seconds", BODY.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-time", text))
+        }
+    }
+}
+
+/// Reads a body that nobody wants, so that the client gets to read the answer; but not much of it.
+async fn drain(body: Incoming) {
+    let mut body = Limited::new(body, MOST_OCTETS);
+    let all = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
+    let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
+}
+
+/// How long a device waits for the token or the queue: it does not try again by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What the desk gets beyond that to say that the token did not answer.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Octets of a body. A certification request may have 16 KiB, the rest is small.
+const MOST_OCTETS: usize = 64 * 1024;
+
+/// For a body to arrive.
+const BODY: Duration = Duration::from_secs(10);
+
+/// Characters of a device's name.
+const LONGEST_NAME: usize = 128;
