@@ -266,11 +266,10 @@ fn run_name(entropy: Entropy) -> String {
     hex::encode(random)
 }
 
-/// A thread for each processor; the desk has its own.
+/// A thread for every other processor; token and ledger have the rest.
 fn workers() -> usize {
-    std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .clamp(1, 8)
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (processors / 2).clamp(1, 8)
 }
 
 /// Registrations at once: with a slow token, what it does in the ten seconds that a device waits.

@@ -1,10 +1,10 @@
 //! The ledger thread: whatever waits goes into one transaction.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Alarm, Case, Fault, Job, Queue, Work};
+use super::inbox::Inbox;
+use super::{Alarm, Case, Fault, Job, Work};
 use crate::authority::{Authority, Entropy, Error, Issued, Origin, shown_serials};
 use crate::ledger::{
     self, AtGateway, EntryId, GatewayAnswer, Group, Refused, Registering, Reservation, Writer,
@@ -19,8 +19,7 @@ pub(super) struct Books {
     pub(super) clock: fn() -> Timestamp,
     pub(super) alarm: Arc<Alarm>,
     pub(super) fault: Fault,
-    /// How many cases the signers have: their records are on the way.
-    pub(super) signing: Arc<AtomicUsize>,
+    pub(super) inbox: Arc<Inbox>,
     /// Reserved entries that came to nothing while the ledger could not be written: abandoned with the next group.
     pub(super) owed: Vec<EntryId>,
 }
@@ -32,28 +31,14 @@ enum Outcome {
 }
 
 impl Books {
-    pub(super) fn run(mut self, queue: &Queue<Job>) {
-        while let Ok(first) = queue.recv() {
-            let mut ended = matches!(first, Job::End);
-            let begun = Instant::now();
-            let mut notes_only = first.can_wait();
-            let mut jobs = vec![first];
-            while jobs.len() < LARGEST_GROUP && !ended {
-                let patience = match notes_only {
-                    true => PATIENCE_OF_NOTES,
-                    false if self.signing.load(Ordering::Acquire) > 0 => PATIENCE,
-                    false => Duration::ZERO,
-                };
-                match queue.recv_deadline(begun + patience) {
-                    Ok(Job::End) => ended = true,
-                    Ok(job) => {
-                        notes_only &= job.can_wait();
-                        jobs.push(job);
-                    }
-                    Err(_) => break,
-                }
+    pub(super) fn run(mut self) {
+        loop {
+            let mut jobs = self.inbox.take();
+            let ended = jobs.iter().any(|job| matches!(job, Job::End));
+            jobs.retain(|job| !matches!(job, Job::End));
+            if !jobs.is_empty() {
+                self.commit(jobs);
             }
-            self.commit(jobs);
             if ended {
                 return;
             }
@@ -76,14 +61,32 @@ impl Books {
             Ok(outcomes) => {
                 self.owed.clear();
                 self.note(None);
-                for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.follow_up(outcome, &self.signing);
-                }
+                let reserved = jobs.into_iter().zip(outcomes);
+                let reserved = reserved.filter_map(|(job, outcome)| job.follow_up(outcome));
+                self.send_to_sign(reserved.collect());
             }
             Err(error) => {
                 self.note(Some((Instant::now(), error.to_string())));
                 self.fail(jobs, error);
             }
+        }
+    }
+
+    /// Hands reserved cases to the signers of their tokens, in shares.
+    fn send_to_sign(&self, reserved: Vec<(Box<Case>, EntryId)>) {
+        self.inbox.signing(reserved.len());
+        let mut reserved = reserved.into_iter().peekable();
+        while let Some(first) = reserved.next() {
+            let counter = first.0.counter.clone();
+            let share = counter.pace.share();
+            let mut cases = vec![first];
+            while cases.len() < share
+                && let Some(next) =
+                    reserved.next_if(|(case, _)| Arc::ptr_eq(&case.counter, &counter))
+            {
+                cases.push(next);
+            }
+            let _ = counter.waiting.send(Work::Sign(cases));
         }
     }
 
@@ -174,13 +177,14 @@ impl Books {
 
 impl Job {
     /// Whether nobody waits for it.
-    fn can_wait(&self) -> bool {
+    pub(super) fn can_wait(&self) -> bool {
         matches!(self, Job::Offer(_) | Job::Reject(_))
     }
 
-    fn follow_up(self, outcome: Outcome, signing: &AtomicUsize) {
+    /// Answers whoever waits; what was reserved is to be signed.
+    fn follow_up(self, outcome: Outcome) -> Option<(Box<Case>, EntryId)> {
         match (self, outcome) {
-            (Job::Reserve(case), Outcome::Reserved(reservation)) => case.go_on(reservation, signing),
+            (Job::Reserve(case), Outcome::Reserved(reservation)) => return case.go_on(reservation),
             (Job::Record(mut case, entry, certificate), _) => {
                 case.steps.record = case.lap();
                 let mut issued = case.application.prepared.issued(entry, certificate);
@@ -191,18 +195,15 @@ impl Job {
             (Job::GatewayDone(_, done) | Job::GatewayRefused(_, done), _) => done(Ok(())),
             _ => {}
         }
+        None
     }
 }
 
 impl Case {
-    fn go_on(mut self: Box<Case>, reservation: Reservation, signing: &AtomicUsize) {
+    fn go_on(mut self: Box<Case>, reservation: Reservation) -> Option<(Box<Case>, EntryId)> {
         self.steps.reserve = self.lap();
         match reservation {
-            Reservation::Reserved(entry) => {
-                let waiting = self.counter.waiting.clone();
-                signing.fetch_add(1, Ordering::AcqRel);
-                let _ = waiting.send(Work::Sign(self, entry));
-            }
+            Reservation::Reserved(entry) => return Some((self, entry)),
             Reservation::Repeated(entry) => {
                 let steps = self.steps;
                 let issued = Issued::again(*entry).map(|issued| (issued, steps));
@@ -210,6 +211,7 @@ impl Case {
             }
             Reservation::Refused(conflict) => (self.reply)(Err(Arc::new(conflict.into()))),
         }
+        None
     }
 }
 
@@ -236,13 +238,3 @@ fn signed_serials(jobs: &[Job]) -> Option<String> {
         _ => None,
     }))
 }
-
-/// Jobs of one transaction: another process waits for the ledger some 20 ms at most.
-const LARGEST_GROUP: usize = 512;
-
-/// How long a group waits for what the signers have: a page that several certificates touch is written once, and
-/// a sync is shared. A slow token does not hold it up longer.
-const PATIENCE: Duration = Duration::from_millis(2);
-
-/// How long notes that nobody waits for wait for company.
-const PATIENCE_OF_NOTES: Duration = Duration::from_millis(20);

@@ -12,15 +12,19 @@
 //! nothing is released, and [`Desk::close`] returns the reason.
 
 mod books;
+mod inbox;
 mod signer;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use inbox::Inbox;
+use signer::{Pace, Signer};
 
 use super::{Authority, Entropy, Error, Issued, Issuer, Prepared};
 use crate::ledger::{AtGateway, EntryId, OnLive, RegistrarId, Writer};
@@ -34,7 +38,7 @@ pub struct Desk {
     writer: Arc<Writer>,
     entropy: Entropy,
     clock: fn() -> Timestamp,
-    jobs: Sender<Job>,
+    inbox: Arc<Inbox>,
     books: JoinHandle<()>,
     signers: Vec<JoinHandle<()>>,
     alarm: Arc<Alarm>,
@@ -48,6 +52,7 @@ type Fault = Arc<Mutex<Option<(Instant, String)>>>;
 pub struct Counter {
     issuer: Issuer,
     waiting: Sender<Work>,
+    pace: Pace,
 }
 
 /// A request that was admitted, with all that the ledger is to know about it.
@@ -114,18 +119,27 @@ impl Desk {
         clock: fn() -> Timestamp,
         alarmed: Box<dyn Fn() + Send + Sync>,
     ) -> Desk {
-        let (jobs, to_do) = unbounded();
+        let inbox = Arc::new(Inbox::default());
         let alarm = Arc::new(Alarm::new(alarmed));
         let writer = Arc::new(writer);
         let fault = Fault::default();
-        let signing = Arc::new(AtomicUsize::new(0));
         let mut counters = BTreeMap::new();
         let mut signers = Vec::new();
         for issuer in issuers {
             let (waiting, queue) = unbounded();
-            let counter = Arc::new(Counter { issuer, waiting });
+            let pace = Pace::default();
+            let counter = Arc::new(Counter {
+                issuer,
+                waiting,
+                pace,
+            });
             for _ in 0..counter.issuer.lanes() {
-                let signer = signer::Signer::new(&queue, &jobs, &alarm, &signing);
+                let (queue, inbox, alarm) = (queue.clone(), inbox.clone(), alarm.clone());
+                let signer = Signer {
+                    queue,
+                    inbox,
+                    alarm,
+                };
                 signers.push(start("signer", move || signer.run()));
             }
             counters.insert(counter.issuer.name().to_owned(), counter);
@@ -137,7 +151,7 @@ impl Desk {
             clock,
             alarm: alarm.clone(),
             fault: fault.clone(),
-            signing,
+            inbox: inbox.clone(),
             owed: Vec::new(),
         };
         Desk {
@@ -145,8 +159,8 @@ impl Desk {
             writer,
             entropy,
             clock,
-            jobs,
-            books: start("ledger", move || books.run(&to_do)),
+            inbox,
+            books: start("ledger", move || books.run()),
             signers,
             alarm,
             fault,
@@ -235,7 +249,7 @@ impl Desk {
         for signer in self.signers {
             let _ = signer.join();
         }
-        let _ = self.jobs.send(Job::End);
+        self.inbox.put(Job::End);
         let _ = self.books.join();
         // After a commit in doubt the writer refuses to write; what it had reserved is for the next one to abandon.
         let finished = Arc::into_inner(self.writer).map_or(Ok(vec![]), |writer| writer.finish(now));
@@ -247,7 +261,7 @@ impl Desk {
     }
 
     fn send(&self, job: Job) {
-        let _ = self.jobs.send(job);
+        self.inbox.put(job);
     }
 }
 
@@ -289,7 +303,7 @@ enum Job {
 
 /// What a signer gets to do.
 enum Work {
-    Sign(Box<Case>, EntryId),
+    Sign(Vec<(Box<Case>, EntryId)>),
     End,
 }
 
