@@ -4,7 +4,8 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::inbox::Inbox;
-use super::{Alarm, Case, Fault, Job, Work};
+use super::waiting::Reserved;
+use super::{Alarm, Case, Fault, Job};
 use crate::authority::{Authority, Entropy, Error, Issued, Origin, shown_serials};
 use crate::ledger::{
     self, AtGateway, EntryId, GatewayAnswer, Group, Refused, Registering, Reservation, Writer,
@@ -72,21 +73,18 @@ impl Books {
         }
     }
 
-    /// Hands reserved cases to the signers of their tokens, in shares.
-    fn send_to_sign(&self, reserved: Vec<(Box<Case>, EntryId)>) {
+    /// Hands reserved cases to the signers of their tokens.
+    fn send_to_sign(&self, reserved: Vec<Reserved>) {
         self.inbox.signing(reserved.len());
         let mut reserved = reserved.into_iter().peekable();
         while let Some(first) = reserved.next() {
             let counter = first.0.counter.clone();
-            let share = counter.pace.share();
             let mut cases = vec![first];
-            while cases.len() < share
-                && let Some(next) =
-                    reserved.next_if(|(case, _)| Arc::ptr_eq(&case.counter, &counter))
-            {
+            let same = |next: &Reserved| Arc::ptr_eq(&next.0.counter, &counter);
+            while let Some(next) = reserved.next_if(same) {
                 cases.push(next);
             }
-            let _ = counter.waiting.send(Work::Sign(cases));
+            counter.waiting.put(cases);
         }
     }
 
@@ -182,7 +180,7 @@ impl Job {
     }
 
     /// Answers whoever waits; what was reserved is to be signed.
-    fn follow_up(self, outcome: Outcome) -> Option<(Box<Case>, EntryId)> {
+    fn follow_up(self, outcome: Outcome) -> Option<Reserved> {
         match (self, outcome) {
             (Job::Reserve(case), Outcome::Reserved(reservation)) => return case.go_on(reservation),
             (Job::Record(mut case, entry, certificate), _) => {
@@ -200,7 +198,7 @@ impl Job {
 }
 
 impl Case {
-    fn go_on(mut self: Box<Case>, reservation: Reservation) -> Option<(Box<Case>, EntryId)> {
+    fn go_on(mut self: Box<Case>, reservation: Reservation) -> Option<Reserved> {
         self.steps.reserve = self.lap();
         match reservation {
             Reservation::Reserved(entry) => return Some((self, entry)),

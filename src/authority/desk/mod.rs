@@ -14,6 +14,7 @@
 mod books;
 mod inbox;
 mod signer;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,10 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
-
 use inbox::Inbox;
-use signer::{Pace, Signer};
+use signer::Signer;
+use waiting::Waiting;
 
 use super::{Authority, Entropy, Error, Issued, Issuer, Prepared};
 use crate::ledger::{AtGateway, EntryId, OnLive, RegistrarId, Writer};
@@ -51,8 +51,7 @@ type Fault = Arc<Mutex<Option<(Instant, String)>>>;
 /// One CA of the desk, and those that wait for its token.
 pub struct Counter {
     issuer: Issuer,
-    waiting: Sender<Work>,
-    pace: Pace,
+    waiting: Waiting,
 }
 
 /// A request that was admitted, with all that the ledger is to know about it.
@@ -126,17 +125,13 @@ impl Desk {
         let mut counters = BTreeMap::new();
         let mut signers = Vec::new();
         for issuer in issuers {
-            let (waiting, queue) = unbounded();
-            let pace = Pace::default();
-            let counter = Arc::new(Counter {
-                issuer,
-                waiting,
-                pace,
-            });
+            let waiting = Waiting::default();
+            let counter = Arc::new(Counter { issuer, waiting });
             for _ in 0..counter.issuer.lanes() {
-                let (queue, inbox, alarm) = (queue.clone(), inbox.clone(), alarm.clone());
+                let (counter, inbox) = (counter.clone(), inbox.clone());
+                let alarm = alarm.clone();
                 let signer = Signer {
-                    queue,
+                    counter,
                     inbox,
                     alarm,
                 };
@@ -242,9 +237,7 @@ impl Desk {
     /// Ends the desk; everything that was submitted should have been answered. Returns why it had to end, if it had to.
     pub fn close(self, now: Timestamp) -> Result<(), Arc<Error>> {
         for counter in self.counters.values() {
-            for _ in 0..counter.issuer.lanes() {
-                let _ = counter.waiting.send(Work::End);
-            }
+            counter.waiting.end();
         }
         for signer in self.signers {
             let _ = signer.join();
@@ -301,12 +294,6 @@ enum Job {
     End,
 }
 
-/// What a signer gets to do.
-enum Work {
-    Sign(Vec<(Box<Case>, EntryId)>),
-    End,
-}
-
 /// Why the desk has to end.
 struct Alarm {
     raised: AtomicBool,
@@ -354,8 +341,6 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         Err(error) => panic!("no thread can be started: {error}"),
     }
 }
-
-type Queue<T> = Receiver<T>;
 
 /// After so long a fault of the ledger does not keep anybody from trying.
 const FORGOTTEN: Duration = Duration::from_secs(2);
