@@ -177,6 +177,14 @@ Examples:
 
 Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
 
+pub const GATEWAY_RETRY: &str = "\
+Examples:
+  factory-ca gateway retry --dry-run
+  factory-ca gateway retry --json
+
+Exit codes: 0 nothing waits any more · 1 the backend refuses some: their certificates are revoked ·
+2 usage, configuration or API token · 3 some still wait · 4 unknown outcome";
+
 pub const GATEWAY_DENIED_LIST: &str = "\
 Examples:
   factory-ca gateway denied list

@@ -9,7 +9,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Request, StatusCode};
 use ipnet::IpNet;
-use serde_json::json;
+use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::backend::Backend;
@@ -309,14 +309,27 @@ impl Registration {
 fn reply(issued: &Issued, counter: &Counter, sota_toml: &str) -> String {
     let issuer = counter.issuer();
     let leaf = certificate::to_pem(&issued.certificate);
-    let chained = format!("{leaf}{}", issuer.certificate().to_pem());
-    json!({
-        "client.pem": leaf,
-        "client.chained": chained,
-        "root.crt": issuer.root().to_pem(),
-        "sota.toml": sota_toml,
-    })
-    .to_string()
+    let files = Files {
+        chained: &format!("{leaf}{}", issuer.certificate().to_pem()),
+        client: &leaf,
+        root: &issuer.root().to_pem(),
+        sota_toml,
+    };
+    // Texts can always be written as JSON.
+    serde_json::to_string(&files).unwrap_or_default()
+}
+
+/// The files of a device.
+#[derive(Serialize)]
+struct Files<'a> {
+    #[serde(rename = "client.pem")]
+    client: &'a str,
+    #[serde(rename = "client.chained")]
+    chained: &'a str,
+    #[serde(rename = "root.crt")]
+    root: &'a str,
+    #[serde(rename = "sota.toml")]
+    sota_toml: &'a str,
 }
 
 /// A name that the backend can show: the reference server passes on anything.
