@@ -111,6 +111,11 @@ impl MockServer {
         MockServer { port, state }
     }
 
+    /// Adds answers to those that are left.
+    pub fn then(&self, answers: Vec<Answer>) {
+        self.state.answers.lock().unwrap().extend(answers);
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }
