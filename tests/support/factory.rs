@@ -237,13 +237,26 @@ impl Factory {
 
     /// The PINs in the files of this factory.
     pub fn pins(&self) -> Vec<String> {
+        self.texts_in(&["pin"])
+    }
+
+    /// The PINs and the tokens for other servers in the files of this factory.
+    pub fn secrets(&self) -> Vec<String> {
+        self.texts_in(&["pin", "token"])
+    }
+
+    fn texts_in(&self, extensions: &[&str]) -> Vec<String> {
         let mut files = BTreeMap::new();
         collect(self.home(), self.home(), &mut files);
+        let known = |path: &Path| {
+            let extension = path.extension().and_then(|found| found.to_str());
+            extension.is_some_and(|found| extensions.contains(&found))
+        };
         files
             .into_iter()
-            .filter(|(path, _)| path.extension().is_some_and(|end| end == "pin"))
-            .map(|(_, pin)| String::from_utf8(pin).unwrap().trim_end().to_owned())
-            .filter(|pin| !pin.is_empty())
+            .filter(|(path, _)| known(path))
+            .map(|(_, text)| String::from_utf8(text).unwrap().trim_end().to_owned())
+            .filter(|text| !text.is_empty())
             .collect()
     }
 

@@ -2,6 +2,9 @@
 #![allow(dead_code)]
 
 pub mod badday;
+#[path = "../requests/build.rs"]
+pub mod build;
+pub mod device;
 pub mod endpoint;
 pub mod factory;
 pub mod http;
