@@ -4,5 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod books;
 mod registration;
+mod repetition;
+mod rights;
 mod wire;

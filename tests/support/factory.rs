@@ -11,6 +11,8 @@ use regex::Regex;
 use snapbox::{Assert, Data, Redactions};
 use tempfile::TempDir;
 
+use super::badday::BadDay;
+
 /// A directory that commands run in; the PKI directory is `pki` below it.
 pub struct Factory {
     home: TempDir,
@@ -107,6 +109,17 @@ impl Factory {
     /// Changes factory-ca.yaml.
     pub fn configure(&self, from: &str, to: &str) {
         self.edit("pki/factory-ca.yaml", from, to);
+    }
+
+    /// Puts a module that can have a bad day between the embedded token `line` and its users.
+    pub fn bad_day(&self) -> BadDay {
+        let bad = BadDay::build(self.home());
+        let text = self.read("pki/factory-ca.yaml");
+        let (before, line) = text.split_once("\n  line:\n").unwrap();
+        let line = line.replacen("\"embedded\"", bad.module.to_str().unwrap(), 1);
+        let text = format!("{before}\n  line:\n{line}");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
+        bad
     }
 
     /// Replaces the URI of the token `line` by one without serial number.
