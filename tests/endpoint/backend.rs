@@ -565,13 +565,16 @@ fn a_crash_during_the_call_leaves_a_certificate_to_be_looked_up() {
 fn without_its_token_nothing_starts() {
     let factory = factory("http://127.0.0.1:1");
     std::fs::remove_file(factory.path("pki/api.token")).unwrap();
-    factory.refuses_to_serve(2, snapbox::str![[r#"
+    factory.refuses_to_serve(
+        2,
+        snapbox::str![[r#"
 error: there is no API token
   Caused by: file `pki/api.token` cannot be read
   Caused by: No such file or directory (os error 2)
 hint: put the token where `foundries: {token: …}` in factory-ca.yaml says, and nothing else
 
-"#]]);
+"#]],
+    );
 }
 
 /// Sends a request and closes the connection as soon as the backend was called that often.

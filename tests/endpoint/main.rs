@@ -9,4 +9,5 @@ mod books;
 mod registration;
 mod repetition;
 mod rights;
+mod tls;
 mod wire;
