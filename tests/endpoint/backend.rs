@@ -324,11 +324,7 @@ fn a_redirect_is_not_followed() {
     }
     assert_eq!(mock.lines(), [PUT, PUT, PUT, PUT]);
     assert_eq!(target.lines(), [""; 0]);
-    assert!(
-        endpoint
-            .log()
-            .contains("the backend is elsewhere: correct `foundries.api` in factory-ca.yaml")
-    );
+    endpoint.wait_for_log("the backend is elsewhere: correct `foundries.api` in factory-ca.yaml");
 }
 
 #[test]

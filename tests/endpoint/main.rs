@@ -6,6 +6,7 @@ mod support;
 
 mod backend;
 mod books;
+mod operation;
 mod registration;
 mod repetition;
 mod rights;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
@@ -236,7 +237,7 @@ fn strangers_on_the_port_disturb_nobody() {
     let endpoint = factory.serve();
     let config = device_trust(&factory);
     // One that says nothing, one that hangs up in the middle of its greeting, and many that do not speak TLS.
-    let _silent = endpoint.connect();
+    let silent = endpoint.connect();
     endpoint
         .connect()
         .write_all(&[0x16, 0x03, 0x01, 0x02, 0x00])
@@ -251,7 +252,9 @@ fn strangers_on_the_port_disturb_nobody() {
     let begun = Instant::now();
     ask(&endpoint, &config).unwrap();
     assert!(begun.elapsed() < Duration::from_secs(2));
-    let log = endpoint.log();
+    drop(silent);
+    endpoint.signal(Signal::TERM);
+    let (_, log) = endpoint.wait();
     let lines = log
         .lines()
         .filter(|line| line.contains("TLS with 127.0.0.1:"));
@@ -404,17 +407,23 @@ hint: see `server.tls` in factory-ca.yaml
 #[test]
 fn a_key_that_is_not_in_the_token_is_named() {
     let factory = factory(KEY_IN_TOKEN);
-    factory.refuses_to_serve(2, str![[r#"
+    factory.refuses_to_serve(
+        2,
+        str![[r#"
 error: no key labelled `endpoint` in token `demo-factory-line`; found: `line-1` (id `6c696e652d31`)
 hint: run `factory-ca token show NAME`
 
-"#]]);
+"#]],
+    );
     factory.configure(KEY_IN_TOKEN, "{token: lime, object: endpoint}");
-    factory.refuses_to_serve(2, str![[r#"
+    factory.refuses_to_serve(
+        2,
+        str![[r#"
 error: there is no token `lime`; found: `line`, `root`
 hint: names are those of factory-ca.yaml
 
-"#]]);
+"#]],
+    );
     factory.configure("{token: lime, object: endpoint}", "{token: line}");
     factory.refuses_to_serve(2, str![[r#"
 error: `pki/factory-ca.yaml`: `server.tls.key` is something else, wanted is `{file: PATH}` or `{token: NAME, object: LABEL}`
@@ -422,11 +431,14 @@ error: `pki/factory-ca.yaml`: `server.tls.key` is something else, wanted is `{fi
 "#]]);
     factory.configure("{token: line}", KEY_IN_TOKEN);
     factory.write("pki/certs/endpoint.pem", "no certificate\n");
-    factory.refuses_to_serve(2, str![[r#"
+    factory.refuses_to_serve(
+        2,
+        str![[r#"
 error: `pki/certs/endpoint.pem` holds no certificate that can be read
 hint: see `server.tls` in factory-ca.yaml
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

@@ -34,14 +34,23 @@ impl Factory {
     /// The demo factory with a gateway's address, and more of factory-ca.yaml.
     pub fn with_endpoint(more: &str) -> Factory {
         let factory = Factory::demo();
-        let text = factory.read("pki/factory-ca.yaml");
-        let gateway = "gateway: {url: \"https://gateway.example:8443\", ostree-url: \"https://ostree.example:8443\"}";
-        fs::write(
-            factory.path("pki/factory-ca.yaml"),
-            format!("{text}\n{gateway}\n{more}\n"),
-        )
-        .unwrap();
+        factory.add_endpoint(more);
         factory
+    }
+
+    /// A gateway's address, and more of factory-ca.yaml.
+    pub fn add_endpoint(&self, more: &str) {
+        let text = self.read("pki/factory-ca.yaml");
+        let gateway = "gateway: {url: \"https://gateway.example:8443\", ostree-url: \"https://ostree.example:8443\"}";
+        let text = format!("{text}\n{gateway}\n{more}\n");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
+    }
+
+    /// A `server:` section where there is none.
+    pub fn add_to_server(&self, more: &str) {
+        let text = self.read("pki/factory-ca.yaml");
+        let text = format!("{text}\nserver: {{{more}}}\n");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
     }
 
     /// A registrar token; `options` as in `--max 3 --reissue`.

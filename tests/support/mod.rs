@@ -7,6 +7,7 @@ pub mod build;
 pub mod device;
 pub mod endpoint;
 pub mod factory;
+pub mod foreign;
 pub mod http;
 pub mod requests;
 
