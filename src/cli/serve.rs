@@ -97,7 +97,7 @@ fn authorities<'a>(
         [] => issuing,
         names => names
             .iter()
-            .map(|name| super::device::issuing(pki, name, profile))
+            .map(|name| authority(pki, name, profile))
             .collect::<Result<_, _>>()?,
     };
     match chosen.is_empty() {
@@ -110,6 +110,20 @@ fn authorities<'a>(
             ))
         }
     }
+}
+
+fn authority<'a>(
+    pki: &'a Pki,
+    name: &str,
+    profile: &Profile,
+) -> Result<&'a AuthorityConfig, Error> {
+    super::device::issuing(pki, name, profile).map_err(|error| match error {
+        Error::Authority(error @ authority::Error::NotIssued { .. }) => Error::usage(
+            error.to_string(),
+            "name another with `server.authority` in factory-ca.yaml",
+        ),
+        error => error,
+    })
 }
 
 /// Where devices find their gateway: the configuration, or the gateway's TLS certificate, says.
@@ -199,8 +213,10 @@ fn warn(config: &ServerConfig, listen: SocketAddr, tls: bool) {
 }
 
 fn start_log(json: bool) {
+    // A log that cannot be written must not stop the endpoint: the default is to say so on stderr, or to panic.
     let log = tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .with_target(false);
     // A second subscriber cannot be set; the first one goes on.
     let _ = match json {

@@ -120,7 +120,8 @@ pub fn run(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<(), Er
 async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
-    let tls = setup.tls.map(tls::acceptor).transpose()?;
+    let now = (setup.clock)();
+    let tls = setup.tls.map(|tls| tls::acceptor(tls, now)).transpose()?;
     let listener = bind(setup.listen).await?;
     let operations = match setup.operations {
         Some(address) => Some(bind(address).await?),

@@ -102,7 +102,7 @@ DEVICE                                SERIAL                            RECORDED
 fn a_device_the_backend_knows_is_done_and_another_is_created() {
     let server = MockServer::start(Vec::new());
     let factory = factory(&server.url());
-    server.then(vec![
+    server.expect(vec![
         ok(&known(&factory, "first.pem", DEVICE)),
         status(404, "{}"),
         status(201, "{}"),
@@ -128,7 +128,7 @@ no device waits for the backend
 fn a_refused_device_loses_its_certificate_and_an_unknown_one_goes_on_waiting() {
     let server = MockServer::start(Vec::new());
     let factory = factory(&server.url());
-    server.then(vec![
+    server.expect(vec![
         status(404, "{}"),
         status(409, r#"{"message": "its name is taken"}"#),
         status(404, "{}"),
@@ -157,7 +157,7 @@ fn a_refused_device_loses_its_certificate_and_an_unknown_one_goes_on_waiting() {
 fn a_backend_that_is_elsewhere_ends_the_run() {
     let server = MockServer::start(Vec::new());
     let factory = factory(&server.url());
-    server.then(vec![status(404, "{}"), status(301, "{}")]);
+    server.expect(vec![status(404, "{}"), status(301, "{}")]);
     let outcome = factory.run("gateway retry").ends_with(2);
     assert!(
         outcome

@@ -4,4 +4,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backend;
+mod books;
+mod operation;
 mod registration;
+mod repetition;
+mod rights;
+mod tls;
+mod wire;

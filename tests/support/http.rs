@@ -111,8 +111,8 @@ impl MockServer {
         MockServer { port, state }
     }
 
-    /// Adds answers to those that are left.
-    pub fn then(&self, answers: Vec<Answer>) {
+    /// Answers the next requests so.
+    pub fn expect(&self, answers: Vec<Answer>) {
         self.state.answers.lock().unwrap().extend(answers);
     }
 
