@@ -116,7 +116,13 @@ impl Monitor {
             let name = issuer.name();
             let token = issuer.check();
             self.metrics.token_is_up(name, token.is_ok());
-            parts.insert(format!("token of {name}"), fault(token));
+            parts.insert(
+                format!("token of {name}"),
+                token.as_ref().err().map(error::on_one_line),
+            );
+            if let Err(error) = token {
+                self.desk.consider(error);
+            }
             parts.insert(format!("validity of {name}"), fault(issuer.check_time(now)));
             let (not_after, issues_until) = validity(issuer, &self.profile);
             self.metrics

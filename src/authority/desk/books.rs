@@ -21,8 +21,17 @@ pub(super) struct Books {
     pub(super) alarm: Arc<Alarm>,
     pub(super) fault: Fault,
     pub(super) inbox: Arc<Inbox>,
-    /// Reserved entries that came to nothing while the ledger could not be written: abandoned with the next group.
-    pub(super) owed: Vec<EntryId>,
+    /// What could not be written, and is true all the same: it goes into the next group.
+    pub(super) owed: Vec<Owed>,
+}
+
+/// Something about an entry that the ledger has yet to hear.
+#[derive(Clone, Copy)]
+pub(super) enum Owed {
+    /// It was reserved, and came to nothing.
+    Abandon(EntryId),
+    /// Its certificate was handed out.
+    Offer(EntryId),
 }
 
 /// What became of a job within a transaction; it counts once that is committed.
@@ -37,7 +46,7 @@ impl Books {
             let mut jobs = self.inbox.take();
             let ended = jobs.iter().any(|job| matches!(job, Job::End));
             jobs.retain(|job| !matches!(job, Job::End));
-            if !jobs.is_empty() {
+            if !jobs.is_empty() || (ended && !self.owed.is_empty()) {
                 self.commit(jobs);
             }
             if ended {
@@ -94,8 +103,11 @@ impl Books {
 
     fn transact(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
         let mut group = self.writer.group((self.clock)())?;
-        for entry in &self.owed {
-            group.abandon(*entry)?;
+        for owed in &self.owed {
+            match owed {
+                Owed::Abandon(entry) => group.abandon(*entry)?,
+                Owed::Offer(entry) => drop(group.offer(*entry)?),
+            }
         }
         let outcomes = jobs
             .iter()
@@ -158,13 +170,15 @@ impl Books {
             match job {
                 Job::Reserve(case) => (case.reply)(Err(error.clone())),
                 Job::Record(case, entry, _) | Job::Abandon(case, entry, _) => {
-                    self.owed.push(entry);
+                    self.owed.push(Owed::Abandon(entry));
                     (case.reply)(Err(error.clone()));
                 }
                 Job::GatewayDone(_, done) | Job::GatewayRefused(_, done) => {
                     done(Err(error.clone()));
                 }
-                Job::Offer(_) | Job::Reject(_) | Job::End => {}
+                Job::Offer(entry) => self.owed.push(Owed::Offer(entry)),
+                // The log has it.
+                Job::Reject(_) | Job::End => {}
             }
         }
         if leaves_doubt(&error) {

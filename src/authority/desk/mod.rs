@@ -229,9 +229,11 @@ impl Desk {
         recent.map(|(_, text)| text.clone())
     }
 
-    /// Whether the desk has to end.
-    pub fn is_alarmed(&self) -> bool {
-        self.alarm.is_raised()
+    /// Takes note of what a check of a token found; ends the desk if only an officer can help.
+    pub fn consider(&self, error: Error) {
+        if signer::ends_the_desk(&error) {
+            self.alarm.raise(Arc::new(error));
+        }
     }
 
     /// Ends the desk; everything that was submitted should have been answered. Returns why it had to end, if it had to.

@@ -53,7 +53,7 @@ impl Signer {
 }
 
 /// A signature that does not verify, or a PIN that must not be tried again.
-fn ends_the_desk(error: &Error) -> bool {
+pub(super) fn ends_the_desk(error: &Error) -> bool {
     match error {
         Error::SignatureWrong { .. } => true,
         Error::Token(error) => wants_an_officer(error),
