@@ -26,6 +26,7 @@ mod devices;
 mod metrics;
 mod problem;
 mod quiet;
+mod receive;
 mod register;
 mod registrars;
 mod route;
