@@ -123,9 +123,9 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     let stop = Arc::new(stop);
     let now = (setup.clock)();
     let tls = setup.tls.map(|tls| tls::acceptor(tls, now)).transpose()?;
-    let listener = bind(setup.listen).await?;
+    let listener = bind(setup.listen, "listen").await?;
     let operations = match setup.operations {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address, "operations").await?),
         None => None,
     };
     let alarmed = {
@@ -251,13 +251,11 @@ async fn close(mut desk: Arc<Desk>, clock: fn() -> Timestamp) -> Result<(), Erro
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
         let text = format!("`{address}` cannot be listened on: {error}");
-        Error::usage(
-            text,
-            "name another address with `server.listen` in factory-ca.yaml or `--listen`",
-        )
+        let hint = format!("name another address with `server.{key}` in factory-ca.yaml");
+        Error::usage(text, hint)
     })
 }
 

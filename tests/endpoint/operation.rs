@@ -433,7 +433,7 @@ fn a_port_that_is_taken_is_named() {
     let line = format!("serve --listen {address}");
     let outcome = factory.run(&line).ends_with(2);
     let wanted = format!(
-        "error: `{address}` cannot be listened on: Address already in use (os error 98)\nhint: name another address with `server.listen` in factory-ca.yaml or `--listen`\n"
+        "error: `{address}` cannot be listened on: Address already in use (os error 98)\nhint: name another address with `server.listen` in factory-ca.yaml\n"
     );
     assert_eq!(outcome.stderr, wanted);
     factory.add_to_server(&format!("operations: \"{address}\""));
