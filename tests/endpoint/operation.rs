@@ -432,13 +432,15 @@ fn a_port_that_is_taken_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     let line = format!("serve --listen {address}");
     let outcome = factory.run(&line).ends_with(2);
-    let wanted = format!(
-        "error: `{address}` cannot be listened on: Address already in use (os error 98)\nhint: name another address with `server.listen` in factory-ca.yaml\n"
-    );
-    assert_eq!(outcome.stderr, wanted);
+    let wanted = |key: &str| {
+        format!(
+            "error: `{address}` cannot be listened on: Address already in use (os error 98)\nhint: name another address with `server.{key}` in factory-ca.yaml\n"
+        )
+    };
+    assert_eq!(outcome.stderr, wanted("listen"));
     factory.add_to_server(&format!("operations: \"{address}\""));
     let outcome = factory.run("serve --listen 127.0.0.1:0").ends_with(2);
-    assert_eq!(outcome.stderr, wanted);
+    assert_eq!(outcome.stderr, wanted("operations"));
 }
 
 #[test]
