@@ -177,9 +177,17 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
         status,
         clock,
     };
-    monitor.look();
+    // What is wrong already is found again with the next look.
+    let _ = monitor.look();
     let (monitoring, end_of_monitoring) = mpsc::channel();
-    let monitor = std::thread::spawn(move || monitor.run(&end_of_monitoring));
+    let monitor = std::thread::spawn({
+        let stop = stop.clone();
+        move || {
+            let outcome = monitor.run(&end_of_monitoring);
+            stop.send_replace(true);
+            outcome
+        }
+    });
 
     let addresses: Vec<SocketAddr> = [Some(&listener), operations.as_ref()]
         .into_iter()
@@ -212,8 +220,12 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     }
     drop(monitoring);
     drop(endpoint);
-    let _ = tokio::task::spawn_blocking(|| monitor.join()).await;
-    close(desk, clock).await
+    let monitored = tokio::task::spawn_blocking(|| monitor.join()).await;
+    close(desk, clock).await?;
+    match monitored {
+        Ok(Ok(Err(error))) => Err(Error::Stopped(Arc::new(error))),
+        _ => Ok(()),
+    }
 }
 
 /// Until a signal, or an alarm of the desk.

@@ -108,34 +108,41 @@ pub(super) struct Monitor {
 }
 
 impl Monitor {
-    /// Looks once.
-    pub(super) fn look(&self) {
+    /// Looks once. An error is one with which the endpoint has to end: it takes a person to put it right.
+    pub(super) fn look(&self) -> Result<(), Error> {
         let now = (self.clock)();
         let mut parts = BTreeMap::new();
+        let mut end = Ok(());
         for issuer in self.desk.issuers() {
             let name = issuer.name();
             let token = issuer.check();
             self.metrics.token_is_up(name, token.is_ok());
-            parts.insert(format!("token of {name}"), fault(token));
-            parts.insert(format!("validity of {name}"), fault(issuer.check_time(now)));
+            parts.insert(format!("token of {name}"), fault(&token));
+            let time = issuer.check_time(now);
+            parts.insert(format!("validity of {name}"), fault(&time));
+            if takes_a_person(&token) {
+                end = token;
+            }
             let (not_after, issues_until) = validity(issuer, &self.profile);
             self.metrics
                 .validity(name, not_after.unix(), issues_until.unix());
         }
-        let read = fault(self.ledger.check_clock(now).map_err(Error::from));
+        let read = fault(&self.ledger.check_clock(now).map_err(Error::from));
         let ledger = self.desk.ledger_fault().or(read);
         self.metrics.ledger_is_up(ledger.is_none());
         parts.insert("ledger".to_owned(), ledger);
         let ready = self.status.update(parts);
         self.metrics.is_ready(ready);
+        end
     }
 
-    /// Looks until `stop` is dropped.
-    pub(super) fn run(self, stop: &std::sync::mpsc::Receiver<()>) {
+    /// Looks until `stop` is dropped, or until the endpoint has to end.
+    pub(super) fn run(self, stop: &std::sync::mpsc::Receiver<()>) -> Result<(), Error> {
         use std::sync::mpsc::RecvTimeoutError::Timeout;
         while stop.recv_timeout(PERIOD) == Err(Timeout) {
-            self.look();
+            self.look()?;
         }
+        Ok(())
     }
 }
 
@@ -152,8 +159,14 @@ fn validity(issuer: &Issuer, profile: &Profile) -> (Timestamp, Timestamp) {
     (not_after, least.unwrap_or(not_after))
 }
 
-fn fault<T>(result: Result<T, Error>) -> Option<String> {
-    result.err().map(|error| error::on_one_line(&error))
+/// A PIN that was rejected must not be tried again. Whoever signs would end the desk with it, but while the endpoint is not
+/// ready nobody gets there.
+fn takes_a_person(token: &Result<(), Error>) -> bool {
+    matches!(token, Err(Error::Token(error)) if error.is_about_the_pin())
+}
+
+fn fault<T>(result: &Result<T, Error>) -> Option<String> {
+    result.as_ref().err().map(error::on_one_line)
 }
 
 /// Between two looks.

@@ -295,6 +295,16 @@ pub enum Error {
     Uri(#[from] UriError),
 }
 
+impl Error {
+    /// Whether a person has to put it right: the PIN was rejected, is locked or has expired, and must not be tried again.
+    pub fn is_about_the_pin(&self) -> bool {
+        matches!(
+            self,
+            Error::PinExpired { .. } | Error::PinLocked { .. } | Error::PinRejected { .. }
+        )
+    }
+}
+
 /// How many wrong PINs a token still takes, as far as its flags tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TriesLeft {
