@@ -7,6 +7,7 @@ mod support;
 mod backend;
 mod books;
 mod operation;
+mod outage;
 mod registration;
 mod repetition;
 mod rights;

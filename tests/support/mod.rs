@@ -8,6 +8,7 @@ pub mod device;
 pub mod endpoint;
 pub mod factory;
 pub mod foreign;
+pub mod fulldisk;
 pub mod http;
 pub mod requests;
 
