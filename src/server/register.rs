@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::backend::Backend;
 use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 use super::registrars::{Caller, Registrars};
 use super::route::Endpoint;
 use crate::authority::desk::{Application, Counter, Desk, Rejection};
@@ -166,7 +166,7 @@ impl Registration {
         {
             let text = format!(
                 "Invalid factory({}) must be {}",
-                factory.escape_debug(),
+                shown(factory),
                 self.factory
             );
             return Err(Problem::bad_request(text).rule("factory"));
@@ -182,7 +182,7 @@ impl Registration {
         {
             let text = format!(
                 "is `{}`, the certification request is for `{device}`",
-                uuid.escape_debug()
+                shown(uuid)
             );
             let fault = Problem::bad_request("the certification request is for another device");
             return Err(fault.rule("uuid").field("uuid", text));
@@ -354,7 +354,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         false => {
             let text = format!(
                 "the content type is `{}`, wanted is `application/json`",
-                found.escape_debug()
+                shown(found)
             );
             Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
