@@ -7,7 +7,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, StatusCode};
 
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 
 /// `application/json` or `application/…+json`, with whatever parameters.
 pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
@@ -29,7 +29,7 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
         false => {
             let text = format!(
                 "the content type is `{}`, wanted is `application/json`",
-                found.escape_debug()
+                shown(found)
             );
             Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

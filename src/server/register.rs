@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::backend::Backend;
 use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 use super::receive::{drain, read, require_json};
 use super::registrars::{Caller, Registrars};
 use super::route::Endpoint;
@@ -165,7 +165,7 @@ impl Registration {
         {
             let text = format!(
                 "Invalid factory({}) must be {}",
-                factory.escape_debug(),
+                shown(factory),
                 self.factory
             );
             return Err(Problem::bad_request(text).rule("factory"));
@@ -181,7 +181,7 @@ impl Registration {
         {
             let text = format!(
                 "is `{}`, the certification request is for `{device}`",
-                uuid.escape_debug()
+                shown(uuid)
             );
             let fault = Problem::bad_request("the certification request is for another device");
             return Err(fault.rule("uuid").field("uuid", text));
