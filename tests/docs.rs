@@ -49,6 +49,7 @@ fn the_configuration_that_init_writes_can_be_filled_in() {
 
 #[test]
 fn every_key_of_the_configuration_is_told() {
+    let field = Regex::new(r"(?m)^    (?:pub )?([a-z_]+):").unwrap();
     for (section, file) in [
         ("server", include_str!("../src/config/server.rs")),
         ("gateway", include_str!("../src/config/gateway.rs")),
@@ -61,7 +62,6 @@ fn every_key_of_the_configuration_is_told() {
         );
         let fields = file.split_once(&name).unwrap().1;
         let fields = fields.split_once("\n}").unwrap().0;
-        let field = Regex::new(r"(?m)^    (?:pub )?([a-z_]+):").unwrap();
         let known = field
             .captures_iter(fields)
             .map(|found| found[1].replace('_', "-"));
