@@ -2,9 +2,10 @@
 //! itself; or it ends with the code that says why.
 
 use std::fs;
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use factory_ca::ledger::Ledger;
@@ -80,7 +81,39 @@ fn counts(factory: &Factory) -> (u64, u64, u64) {
     (counts.reserved, counts.issued, counts.abandoned)
 }
 
+/// They wait most of the time, and they do it together.
 #[test]
+fn those_that_take_their_time() {
+    let all: [(&str, fn()); 5] = [
+        (
+            "a_token_that_goes_away_is_said_and_waited_for",
+            a_token_that_goes_away_is_said_and_waited_for,
+        ),
+        (
+            "a_token_that_fails_under_a_request_leaves_an_abandoned_entry",
+            a_token_that_fails_under_a_request_leaves_an_abandoned_entry,
+        ),
+        (
+            "a_token_that_takes_too_long_answers_the_devices_next_request",
+            a_token_that_takes_too_long_answers_the_devices_next_request,
+        ),
+        (
+            "a_pin_that_was_changed_ends_it_with_the_code_for_that",
+            a_pin_that_was_changed_ends_it_with_the_code_for_that,
+        ),
+        (
+            "a_ledger_that_others_hold_is_said_and_waited_for_by_nobody_for_long",
+            a_ledger_that_others_hold_is_said_and_waited_for_by_nobody_for_long,
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (name, test) in all {
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn_scoped(scope, test).unwrap();
+        }
+    });
+}
+
 fn a_token_that_goes_away_is_said_and_waited_for() {
     let factory = factory();
     let endpoint = serve(&factory);
@@ -145,7 +178,6 @@ fn a_token_that_goes_away_is_said_and_waited_for() {
     wait_for(&factory, DEVICE, &[OFFERED]);
 }
 
-#[test]
 fn a_token_that_fails_under_a_request_leaves_an_abandoned_entry() {
     let factory = Factory::with_endpoint("server: {anonymous: {production: allow}}");
     let bad = factory.bad_day();
@@ -172,7 +204,6 @@ fn a_token_that_fails_under_a_request_leaves_an_abandoned_entry() {
     assert_ne!(found[0].serial, found[1].serial);
 }
 
-#[test]
 fn a_token_that_takes_too_long_answers_the_devices_next_request() {
     let factory = Factory::with_endpoint("server: {anonymous: {production: allow}}");
     let bad = factory.bad_day();
@@ -201,7 +232,6 @@ fn a_token_that_takes_too_long_answers_the_devices_next_request() {
     wait_for(&factory, DEVICE, &[OFFERED]);
 }
 
-#[test]
 fn a_pin_that_was_changed_ends_it_with_the_code_for_that() {
     let factory = factory();
     let endpoint = serve(&factory);
@@ -342,7 +372,6 @@ fn a_commit_in_doubt_ends_it_with_the_code_for_that() {
     assert_eq!(counts(&factory).0, 0);
 }
 
-#[test]
 fn a_ledger_that_others_hold_is_said_and_waited_for_by_nobody_for_long() {
     let factory = Factory::with_endpoint("server: {anonymous: {production: allow}}");
     let endpoint = factory.serve();
@@ -358,6 +387,41 @@ fn a_ledger_that_others_hold_is_said_and_waited_for_by_nobody_for_long() {
     let answer = endpoint.post(None, &request);
     assert_eq!(told(&answer), (201, String::new()));
     assert_eq!(counts(&factory), (0, 3, 0));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_to_is_said_at_the_start() {
+    let factory = factory();
+    let pki = factory.path("pki");
+    let arguments = [
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--pin-file",
+        "line=line.pin",
+    ];
+    let mut command = factory.command_without_root(&arguments);
+    fs::set_permissions(&pki, fs::Permissions::from_mode(0o500)).unwrap();
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        match process.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(begun.elapsed() < Duration::from_secs(20), "it started"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    fs::set_permissions(&pki, fs::Permissions::from_mode(0o700)).unwrap();
+    let mut told = String::new();
+    let mut stderr = process.stderr.take().unwrap();
+    stderr.read_to_string(&mut told).unwrap();
+    assert_eq!(status.code(), Some(3), "{told}");
+    let ledger = factory.path("pki/ledger.db").canonicalize().unwrap();
+    let wanted = format!(
+        "error: `{}` cannot be read\n  Caused by: Error code 1544: attempt to write a readonly database\nhint: check space and permissions, then try again\n",
+        ledger.display()
+    );
+    assert_eq!(told, wanted);
 }
 
 /// Sends a request and waits until the token has begun to sign for it.

@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use factory_ca::ledger::Ledger;
 use rustix::process::Signal;
 
 use crate::books::{certificates, wait_for, wait_for_refusals};
@@ -160,6 +161,11 @@ fn a_permit_lets_one_new_key_through_and_supersedes_the_old_certificate() {
         good[0].json()["client.pem"].as_str(),
         found[0].certificate.as_deref()
     );
+    // Both in one transaction.
+    let ledger = Ledger::open(&factory.path("pki/ledger.db")).unwrap();
+    let [new, old_entry] = ledger.device(None, DEVICE).unwrap().try_into().unwrap();
+    assert!(new.recorded_at.is_some() && new.recorded_at == old_entry.ended_at);
+    assert_eq!(new.previous, Some(old_entry.id));
     // The old key is one of another certificate now.
     let answer = endpoint.post(Some(&token), &old);
     assert_eq!((answer.status, conflict(&answer)), (409, LIVE.to_owned()));
