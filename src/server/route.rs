@@ -121,9 +121,10 @@ impl Endpoint {
                     Err(fault) => problem(&fault, id),
                 }
             }
-            _ => {
-                problem(&not_answered(request.method()).header("allow", "HEAD, POST"), id)
-            }
+            _ => problem(
+                &not_answered(request.method()).header("allow", "HEAD, POST"),
+                id,
+            ),
         }
     }
 
