@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::factory::Factory;
+use super::factory::{BINARY, Factory};
 
 /// A running endpoint. Dropped, it is killed.
 pub struct Endpoint {
@@ -59,11 +60,21 @@ impl Factory {
     pub fn serve_with(&self, more: &[&str]) -> Endpoint {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
         arguments.extend(more);
-        let mut process = self
-            .command(&arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Endpoint::start(self.command(&arguments))
+    }
+
+    /// Starts it with at most so many open files.
+    pub fn serve_with_files(&self, most: usize) -> Endpoint {
+        let limit = format!("--nofile={most}:{most}");
+        let arguments = [&limit, BINARY, "serve", "--listen", "127.0.0.1:0"];
+        Endpoint::start(self.program(Path::new("prlimit"), &arguments))
+    }
+}
+
+impl Endpoint {
+    /// Runs the command and waits until it listens.
+    fn start(mut command: Command) -> Endpoint {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
         let address = loop {
@@ -92,9 +103,7 @@ impl Factory {
             reader: Some(reader),
         }
     }
-}
 
-impl Endpoint {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
