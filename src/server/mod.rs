@@ -22,8 +22,10 @@ mod address;
 mod backend;
 mod body;
 mod connection;
+mod descriptors;
 mod devices;
 mod metrics;
+mod patient;
 mod problem;
 mod quiet;
 mod receive;
@@ -191,16 +193,24 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
         Some(_) => Room::Sign,
         None => Room::Everything,
     };
-    let door = |room, tls| Door {
+    let door = |room, seats, tls| Door {
         endpoint: endpoint.clone(),
         room,
+        seats,
         tls,
         stop: stopped.clone(),
     };
+    let seats = descriptors::room_for(MOST_CONNECTIONS);
+    if seats < MOST_CONNECTIONS {
+        tracing::warn!(
+            seats,
+            "the limit of open files leaves room for fewer connections than usual"
+        );
+    }
     let mut doors = tokio::task::JoinSet::new();
-    doors.spawn(door(room, tls).open(listener));
+    doors.spawn(door(room, seats, tls).open(listener));
     if let Some(operations) = operations {
-        doors.spawn(door(Room::Operations, None).open(operations));
+        doors.spawn(door(Room::Operations, MOST_OPERATIONS, None).open(operations));
     }
     listening(&addresses);
     wait_for_the_end(stopped).await?;
@@ -271,6 +281,12 @@ fn workers() -> usize {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     (processors / 2).clamp(1, 8)
 }
+
+/// Connections at once; more wait in the operating system's queue.
+const MOST_CONNECTIONS: usize = 1024;
+
+/// Connections at once of those who look after the endpoint.
+const MOST_OPERATIONS: usize = 64;
 
 /// Registrations at once: with a slow token, what it does in the ten seconds that a device waits.
 const MOST_REGISTRATIONS: usize = 1024;

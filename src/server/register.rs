@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use ipnet::IpNet;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::backend::Backend;
 use super::body::Body;
@@ -53,6 +53,12 @@ struct Admitted {
     sota_toml: String,
 }
 
+/// The right to be worked for.
+struct Seat {
+    turn: DeviceTurn,
+    place: OwnedSemaphorePermit,
+}
+
 impl Registration {
     /// Answers a `POST /sign` with the body of a 201, or with the reason why not.
     ///
@@ -87,8 +93,8 @@ impl Registration {
     /// Read → admit → wait for a turn → issue → tell the backend → offer.
     ///
     /// Everything that can be refused is refused before anything is signed, and the whole reply is made before its
-    /// first octet is sent. From the reservation on the work is a task of its own: a client that hangs up does not
-    /// leave it half done.
+    /// first octet is sent. A client that hangs up while it waits leaves nothing behind; from the reservation on the
+    /// work is a task of its own, and is not left half done.
     async fn answer(
         endpoint: &Arc<Endpoint>,
         request: Request<Incoming>,
@@ -117,12 +123,10 @@ impl Registration {
             },
             deadline: Instant::now() + PATIENCE,
         };
-        let work = Registration::issue(
-            endpoint.clone(),
-            counter.clone(),
-            admitted.device,
-            application,
-        );
+        let seat = this
+            .seat(endpoint, &admitted.device, application.deadline)
+            .await?;
+        let work = Registration::issue(endpoint.clone(), counter.clone(), seat, application);
         let issued = tokio::spawn(work)
             .await
             .map_err(|_| Problem::unavailable("task", "the registration was interrupted"))?;
@@ -211,33 +215,46 @@ impl Registration {
         })
     }
 
-    /// Waits for token, queue and the device's turn, then issues and tells the backend.
-    async fn issue(
-        endpoint: Arc<Endpoint>,
-        counter: Arc<Counter>,
-        device: String,
-        application: Application,
-    ) -> Result<(Issued, DeviceTurn), Problem> {
-        let this = &endpoint.registration;
-        let until = application.deadline.into();
+    /// Waits for token, queue and the device's turn.
+    ///
+    /// The turn comes first: many requests for one device must not take the places of others while they wait for each
+    /// other.
+    async fn seat(
+        &self,
+        endpoint: &Endpoint,
+        device: &str,
+        deadline: Instant,
+    ) -> Result<Seat, Problem> {
+        let until = deadline.into();
         if !endpoint.status.wait(until).await {
             return Err(Problem::unavailable(
                 "not-ready",
                 "the endpoint cannot sign at the moment; nothing was signed",
             ));
         }
-        let place = tokio::time::timeout_at(until, this.places.acquire()).await;
-        let turn = this.devices.turn(&device, until).await;
-        let (Ok(Ok(_place)), Some(turn)) = (place, turn) else {
-            return Err(Problem::unavailable(
+        let turn = self.devices.turn(device, until).await;
+        let place = tokio::time::timeout_at(until, self.places.clone().acquire_owned()).await;
+        match (turn, place) {
+            (Some(turn), Ok(Ok(place))) => Ok(Seat { turn, place }),
+            _ => Err(Problem::unavailable(
                 "busy",
                 "too many registrations are under way; nothing was signed",
-            ));
-        };
+            )),
+        }
+    }
+
+    /// Issues and tells the backend. The device's turn goes on until the certificate is handed out.
+    async fn issue(
+        endpoint: Arc<Endpoint>,
+        counter: Arc<Counter>,
+        seat: Seat,
+        application: Application,
+    ) -> Result<(Issued, DeviceTurn), Problem> {
         endpoint.metrics.under_way.inc();
         let outcome = Registration::issue_in_turn(&endpoint, &counter, application).await;
         endpoint.metrics.under_way.dec();
-        outcome.map(|issued| (issued, turn))
+        drop(seat.place);
+        outcome.map(|issued| (issued, seat.turn))
     }
 
     async fn issue_in_turn(

@@ -1,11 +1,17 @@
 //! The signing endpoint as its clients see it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)]
+#[path = "../requests/build.rs"]
+mod build;
+#[path = "../requests/corpus/mod.rs"]
+mod corpus;
 #[path = "../support/mod.rs"]
 mod support;
 
 mod backend;
 mod books;
+mod hostile;
 mod operation;
 mod outage;
 mod registration;

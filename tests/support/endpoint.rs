@@ -74,6 +74,13 @@ impl Factory {
         self.start(&mut self.command(&arguments))
     }
 
+    /// Starts it with at most so many open files.
+    pub fn serve_with_files(&self, most: usize) -> Endpoint {
+        let limit = format!("--nofile={most}:{most}");
+        let arguments = [&limit, BINARY, "serve", "--listen", "127.0.0.1:0"];
+        self.start(&mut self.program(Path::new("prlimit"), &arguments))
+    }
+
     /// Starts the endpoint with a command that does so.
     pub fn start(&self, command: &mut Command) -> Endpoint {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
