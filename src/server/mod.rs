@@ -44,7 +44,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use crate::authority::desk::Desk;
@@ -123,6 +123,8 @@ pub fn run(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<(), Er
 async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<(), Error> {
     let (stop, stopped) = watch::channel(false);
     let stop = Arc::new(stop);
+    // Before anybody is answered: from then on a signal must not cut anybody off.
+    let signals = Signals::catch()?;
     let now = (setup.clock)();
     let tls = setup.tls.map(|tls| tls::acceptor(tls, now)).transpose()?;
     let listener = bind(setup.listen, "listen").await?;
@@ -213,7 +215,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
         doors.spawn(door(Room::Operations, MOST_OPERATIONS, None).open(operations));
     }
     listening(&addresses);
-    wait_for_the_end(stopped).await?;
+    signals.wait_for_the_end(stopped).await;
     tracing::info!("stopping: what was taken is finished first");
     stop.send_replace(true);
     let closing = async { while doors.join_next().await.is_some() {} };
@@ -227,17 +229,30 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     close(desk, clock).await
 }
 
-/// Until a signal, or an alarm of the desk.
-async fn wait_for_the_end(mut stopped: watch::Receiver<bool>) -> Result<(), Error> {
-    let unusable = |error| Error::usage(format!("signals cannot be handled: {error}"), "try again");
-    let mut terminate = signal(SignalKind::terminate()).map_err(unusable)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(unusable)?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        _ = stopped.wait_for(|stop| *stop) => {}
+/// The signals to stop, caught from the beginning.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, Error> {
+        let unusable =
+            |error| Error::usage(format!("signals cannot be handled: {error}"), "try again");
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).map_err(unusable)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(unusable)?,
+        })
     }
-    Ok(())
+
+    /// Until a signal, or an alarm of the desk.
+    async fn wait_for_the_end(mut self, mut stopped: watch::Receiver<bool>) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = stopped.wait_for(|stop| *stop) => {}
+        }
+    }
 }
 
 /// Waits for registrations that outlived their connections, then closes the desk.
