@@ -1,9 +1,6 @@
 //! The signing endpoint as its clients see it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-#[allow(dead_code)]
-#[path = "../requests/build.rs"]
-mod build;
 #[path = "../requests/corpus/mod.rs"]
 mod corpus;
 #[path = "../support/mod.rs"]
@@ -19,3 +16,5 @@ mod repetition;
 mod rights;
 mod tls;
 mod wire;
+
+use support::build;
