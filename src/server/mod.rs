@@ -163,6 +163,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
                 api: Arc::new(api),
                 desk: desk.clone(),
                 metrics: metrics.clone(),
+                calls: Semaphore::new(MOST_CALLS),
             }),
             devices: Devices::default(),
             places: Arc::new(Semaphore::new(MOST_REGISTRATIONS)),
@@ -225,7 +226,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     }
     drop(monitoring);
     drop(endpoint);
-    let _ = tokio::task::spawn_blocking(|| monitor.join()).await;
+    let monitor = tokio::task::spawn_blocking(|| monitor.join());
+    let _ = tokio::time::timeout(THE_REST, monitor).await;
     close(desk, clock).await
 }
 
@@ -256,23 +258,31 @@ impl Signals {
 }
 
 /// Waits for registrations that outlived their connections, then closes the desk.
+///
+/// A token or a backend that does not answer is not waited for: what is under way in them is left to the next start.
+/// Why the desk had to end is told all the same, because a service manager goes by it.
 async fn close(mut desk: Arc<Desk>, clock: fn() -> Timestamp) -> Result<(), Error> {
+    let unfinished = |cause: Option<Arc<_>>| match cause {
+        Some(cause) => Error::Stopped(cause),
+        None => Error::Interrupted(
+            "registrations are still under way; they are left to the next start".to_owned(),
+        ),
+    };
     let begun = tokio::time::Instant::now();
     let desk = loop {
         match Arc::try_unwrap(desk) {
             Ok(desk) => break desk,
-            Err(_) if begun.elapsed() > LAST_ORDERS => {
-                let text = "registrations are still under way in the token; they are left to the next start";
-                return Err(Error::Interrupted(text.to_owned()));
-            }
+            Err(shared) if begun.elapsed() > THE_REST => return Err(unfinished(shared.cause())),
             Err(shared) => desk = shared,
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    let closed = tokio::task::spawn_blocking(move || desk.close(clock())).await;
-    match closed {
-        Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(error)) => Err(Error::Stopped(error)),
+    let cause = desk.cause();
+    let closed = tokio::task::spawn_blocking(move || desk.close(clock()));
+    match tokio::time::timeout(THE_REST, closed).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(Error::Stopped(error)),
+        Ok(Err(_)) | Err(_) => Err(unfinished(cause)),
     }
 }
 
@@ -306,5 +316,11 @@ const MOST_OPERATIONS: usize = 64;
 /// Registrations at once: with a slow token, what it does in the ten seconds that a device waits.
 const MOST_REGISTRATIONS: usize = 1024;
 
+/// Calls to the backend at once.
+const MOST_CALLS: usize = 128;
+
 /// How long what was taken may take to finish after the signal to stop.
 const LAST_ORDERS: Duration = Duration::from_secs(30);
+
+/// How long the monitor, registrations without connection, and the desk may each take after that.
+const THE_REST: Duration = Duration::from_secs(5);

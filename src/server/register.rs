@@ -102,9 +102,15 @@ impl Registration {
         id: &str,
     ) -> Result<String, Problem> {
         let this = &endpoint.registration;
-        caller.check_network()?;
-        require_json(request.headers())?;
-        let bytes = read(request.into_body()).await?;
+        let (head, body) = request.into_parts();
+        if let Err(fault) = caller
+            .check_network()
+            .and_then(|()| require_json(&head.headers))
+        {
+            drain(body).await;
+            return Err(fault);
+        }
+        let bytes = read(body).await?;
         let begun = Instant::now();
         let admitted = this.admit(&bytes, caller)?;
         endpoint.metrics.took("admit", begun.elapsed());
@@ -200,14 +206,19 @@ impl Registration {
         })
     }
 
-    /// The CA for a caller: the first of those its token is bound to, or the default.
+    /// The CA for a caller: the first of those its token is bound to that this endpoint has, or the default.
     fn counter(&self, caller: &Caller) -> Result<&Arc<Counter>, Problem> {
         let bound = caller
             .registrar
             .as_ref()
-            .and_then(|registrar| registrar.authorities.first());
-        let name = bound.unwrap_or(&self.authority);
-        self.desk.counter(name).ok_or_else(|| {
+            .map(|one| one.authorities.as_slice());
+        let names = match bound {
+            None | Some([]) => std::slice::from_ref(&self.authority),
+            Some(names) => names,
+        };
+        let mut here = names.iter().filter_map(|name| self.desk.counter(name));
+        here.next().ok_or_else(|| {
+            let name = names.join("`, `");
             let text = format!(
                 "the registrar token is for authority `{name}`, which this endpoint does not have"
             );
@@ -251,20 +262,29 @@ impl Registration {
         application: Application,
     ) -> Result<(Issued, DeviceTurn), Problem> {
         endpoint.metrics.under_way.inc();
-        let outcome = Registration::issue_in_turn(&endpoint, &counter, application).await;
-        endpoint.metrics.under_way.dec();
+        let name = application.name.clone();
+        let outcome = Registration::sign(&endpoint, &counter, application).await;
+        // A slow backend keeps nobody from the token.
         drop(seat.place);
+        let outcome = match (outcome, &endpoint.registration.backend) {
+            (Ok(issued), Some(backend)) if issued.pending => {
+                let announced = backend.announce(&issued, name).await;
+                announced.map(|()| issued)
+            }
+            (outcome, _) => outcome,
+        };
+        endpoint.metrics.under_way.dec();
         outcome.map(|issued| (issued, seat.turn))
     }
 
-    async fn issue_in_turn(
+    /// One certificate from the desk, within the deadline.
+    async fn sign(
         endpoint: &Arc<Endpoint>,
         counter: &Arc<Counter>,
         application: Application,
     ) -> Result<Issued, Problem> {
         let this = &endpoint.registration;
         let until = application.deadline + GRACE;
-        let name = application.name.clone();
         let (told, answer) = oneshot::channel();
         this.desk.submit(counter, application, move |answer| {
             let _ = told.send(answer);
@@ -285,11 +305,6 @@ impl Registration {
             }
         };
         endpoint.metrics.desk_took(steps);
-        if issued.pending
-            && let Some(backend) = &this.backend
-        {
-            backend.announce(&issued, name).await?;
-        }
         Ok(issued)
     }
 

@@ -45,13 +45,14 @@ impl Status {
 
     /// Waits until everything is well; whether it was in time.
     pub(super) async fn wait(&self, until: tokio::time::Instant) -> bool {
-        if self.is_ready() {
-            return true;
+        let mut looks = self.ready.subscribe();
+        while !self.is_ready() {
+            let look = tokio::time::timeout_at(until, looks.changed()).await;
+            if !matches!(look, Ok(Ok(()))) {
+                return false;
+            }
         }
-        let mut ready = self.ready.subscribe();
-        tokio::time::timeout_at(until, ready.wait_for(|ready| *ready))
-            .await
-            .is_ok()
+        true
     }
 
     /// The report of `/readyz`.

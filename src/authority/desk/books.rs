@@ -38,15 +38,17 @@ pub(super) enum Owed {
 enum Outcome {
     Done,
     Reserved(Reservation),
+    /// Its certificate does not stand any more.
+    Withdrawn,
 }
 
 impl Books {
     pub(super) fn run(mut self) {
         loop {
-            let mut jobs = self.inbox.take();
+            let mut jobs = self.inbox.take(!self.owed.is_empty());
             let ended = jobs.iter().any(|job| matches!(job, Job::End));
             jobs.retain(|job| !matches!(job, Job::End));
-            if !jobs.is_empty() || (ended && !self.owed.is_empty()) {
+            if !jobs.is_empty() || !self.owed.is_empty() {
                 self.commit(jobs);
             }
             if ended {
@@ -140,7 +142,11 @@ impl Books {
                 message: &rejection.message,
             })?,
             // Somebody else may have asked the backend meanwhile and kept its answer.
-            Job::GatewayDone(entry, _) => drop(group.gateway(*entry, GatewayAnswer::Done)?),
+            Job::GatewayDone(entry, _) => {
+                if !group.gateway(*entry, GatewayAnswer::Done)? && !group.stands(*entry)? {
+                    return Ok(Outcome::Withdrawn);
+                }
+            }
             Job::GatewayRefused(entry, _) => drop(group.gateway(*entry, GatewayAnswer::Refused)?),
             Job::End => {}
         }
@@ -204,6 +210,9 @@ impl Job {
                 (case.reply)(Ok((issued, case.steps)));
             }
             (Job::Abandon(case, _, error), _) => (case.reply)(Err(Arc::new(error))),
+            (Job::GatewayDone(_, done), Outcome::Withdrawn) => {
+                done(Err(Arc::new(Error::NotReleased)));
+            }
             (Job::GatewayDone(_, done) | Job::GatewayRefused(_, done), _) => done(Ok(())),
             _ => {}
         }
@@ -228,7 +237,7 @@ impl Case {
 }
 
 /// Whether the ledger no longer says what was signed, or contradicts itself.
-fn leaves_doubt(error: &Error) -> bool {
+pub(super) fn leaves_doubt(error: &Error) -> bool {
     match error {
         Error::Unrecorded { .. } => true,
         Error::Ledger(error) => matches!(

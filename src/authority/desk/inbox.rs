@@ -78,8 +78,18 @@ impl Inbox {
     }
 
     /// Waits for something to do, then for what is worth waiting for.
-    pub(super) fn take(&self) -> Vec<Job> {
+    ///
+    /// Who owes the ledger something is not kept waiting: then there may be nothing new after a second.
+    pub(super) fn take(&self, owes: bool) -> Vec<Job> {
         let mut state = self.state();
+        let nothing = |state: &mut State| state.jobs.is_empty();
+        if owes {
+            state = self.wait(state, Awaited::Jobs, PATIENCE_OF_DEBTS, nothing);
+            if state.jobs.is_empty() {
+                state.awaits = Awaited::Nothing;
+                return Vec::new();
+            }
+        }
         while state.jobs.is_empty() {
             state.awaits = Awaited::Jobs;
             let waited = self.changed.wait(state);
@@ -118,6 +128,9 @@ const LARGEST_GROUP: usize = 512;
 /// How long a group waits for what the signers have: a page that several certificates touch is written once, and
 /// a sync is shared. A slow token does not hold it up longer.
 const PATIENCE: Duration = Duration::from_millis(2);
+
+/// How long what could not be written waits before it is tried again.
+const PATIENCE_OF_DEBTS: Duration = Duration::from_secs(1);
 
 /// How long notes that nobody waits for wait for company.
 const PATIENCE_OF_NOTES: Duration = Duration::from_millis(20);

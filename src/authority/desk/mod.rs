@@ -236,6 +236,11 @@ impl Desk {
         }
     }
 
+    /// Why the desk has to end, if it has to.
+    pub fn cause(&self) -> Option<Arc<Error>> {
+        self.alarm.cause()
+    }
+
     /// Ends the desk; everything that was submitted should have been answered. Returns why it had to end, if it had to.
     pub fn close(self, now: Timestamp) -> Result<(), Arc<Error>> {
         for counter in self.counters.values() {
@@ -248,7 +253,7 @@ impl Desk {
         let _ = self.books.join();
         // After a commit in doubt the writer refuses to write; what it had reserved is for the next one to abandon.
         let finished = Arc::into_inner(self.writer).map_or(Ok(vec![]), |writer| writer.finish(now));
-        match (self.alarm.take(), finished) {
+        match (self.alarm.cause(), finished) {
             (Some(cause), _) => Err(cause),
             (None, Err(error)) => Err(Arc::new(error.into())),
             (None, Ok(_)) => Ok(()),
@@ -318,7 +323,7 @@ impl Alarm {
 
     /// The first cause is kept, unless a later one leaves an outcome in doubt.
     fn raise(&self, error: Arc<Error>) {
-        let grave = matches!(*error, Error::Unrecorded { .. });
+        let grave = books::leaves_doubt(&error);
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
         if cause.is_none() || grave {
             *cause = Some(error);
@@ -329,9 +334,9 @@ impl Alarm {
         }
     }
 
-    fn take(&self) -> Option<Arc<Error>> {
-        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        cause.take()
+    fn cause(&self) -> Option<Arc<Error>> {
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        cause.clone()
     }
 }
 

@@ -20,17 +20,23 @@ impl Signer {
     pub(super) fn run(self) {
         while let Some(cases) = self.counter.waiting.take() {
             let begun = Instant::now();
-            let sign = |(case, entry)| self.sign(case, entry);
-            let results: Vec<Job> = cases.into_iter().map(sign).collect();
-            self.counter.waiting.done(results.len(), begun.elapsed());
+            let count = cases.len();
+            let mut results = Vec::with_capacity(count);
+            for (case, entry) in cases {
+                let result = self.sign(case, entry, &mut results);
+                results.push(result);
+            }
+            self.counter.waiting.done(count, begun.elapsed());
             self.inbox.signed(results);
         }
     }
 
     /// Tries until the case's deadline. No signature bytes were received before a repetition, so it is harmless.
-    fn sign(&self, mut case: Box<Case>, entry: EntryId) -> Job {
+    ///
+    /// What is signed already does not wait for a token that fails, and nothing is signed for a caller that has gone.
+    fn sign(&self, mut case: Box<Case>, entry: EntryId, before: &mut Vec<Job>) -> Job {
         loop {
-            if self.alarm.is_raised() {
+            if self.alarm.is_raised() || Instant::now() >= case.application.deadline {
                 return Job::Abandon(case, entry, Error::NotReleased);
             }
             let error = match self.counter.issuer.sign(case.application.prepared.linted()) {
@@ -47,6 +53,7 @@ impl Signer {
             if Instant::now() + PAUSE >= case.application.deadline {
                 return Job::Abandon(case, entry, error);
             }
+            self.inbox.signed(std::mem::take(before));
             std::thread::sleep(PAUSE);
         }
     }

@@ -21,7 +21,6 @@ pub(super) struct Waiting {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     cases: VecDeque<(Instant, Reserved)>,
     /// Signers at work.
@@ -68,7 +67,12 @@ impl Waiting {
             if state.busy == 0 || state.is_slow() || left.is_zero() {
                 let share = state.share();
                 state.busy += 1;
-                return Some(state.cases.drain(..share).map(|(_, case)| case).collect());
+                let cases = state.cases.drain(..share).map(|(_, case)| case).collect();
+                // Another keeps an eye on what is left.
+                if !state.cases.is_empty() && state.idle > 0 {
+                    self.changed.notify_one();
+                }
+                return Some(cases);
             }
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -91,6 +95,19 @@ impl Waiting {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            cases: VecDeque::new(),
+            busy: 0,
+            idle: 0,
+            // Slow, until it has shown that it is fast.
+            pace: SLOW * 4,
+            ended: false,
+        }
     }
 }
 

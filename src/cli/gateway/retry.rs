@@ -9,8 +9,9 @@ use crate::authority::{self, Pki};
 use crate::cli::clap_args::gateway::Retry;
 use crate::cli::report::{Report, row, table};
 use crate::error::{Error, Exit};
+use crate::gateway::device_api::LONGEST_REGISTRATION;
 use crate::gateway::{DeviceApi, NewDevice, Registration};
-use crate::ledger::{Entry, GatewayAnswer, Writer};
+use crate::ledger::{self, Entry, GatewayAnswer, GatewayState, State, Writer};
 use crate::timestamp::Timestamp;
 use crate::x509::Certificate;
 
@@ -31,8 +32,13 @@ pub fn run(pki: &Pki, arguments: &Retry) -> Result<Report, Error> {
     let mut notes = Vec::new();
     let writer = crate::cli::writer(pki, "gateway retry", &mut notes)?;
     let mut retried = Retried::default();
-    for entry in &waiting {
-        retried.device(pki, &api, &writer, entry)?;
+    let ledger = pki.ledger()?;
+    for (number, entry) in waiting.iter().enumerate() {
+        // Meanwhile the device may have come back, or an endpoint have asked.
+        let Some(entry) = ledger.entry(entry.id)?.filter(is_waiting) else {
+            continue;
+        };
+        retried.device(pki, &api, &writer, &entry, waiting.len() - number)?;
     }
     writer.finish(Timestamp::now())?;
     Ok(noted(retried.report(), fresh).after(notes))
@@ -50,9 +56,23 @@ fn waiting(pki: &Pki, now: Timestamp) -> Result<(Vec<Entry>, usize), Error> {
         }
         all.extend(page);
     }
-    let is_fresh = |entry: &Entry| entry.recorded_at.is_some_and(|at| now < at.plus(FRESH));
+    let fresh = longest_registration(pki);
+    let is_fresh = |entry: &Entry| entry.recorded_at.is_some_and(|at| now < at.plus(fresh));
     let (fresh, waiting): (Vec<Entry>, Vec<Entry>) = all.into_iter().partition(is_fresh);
     Ok((waiting, fresh.len()))
+}
+
+fn is_waiting(entry: &Entry) -> bool {
+    let pending = |found: &ledger::Registration| found.gateway == GatewayState::Pending;
+    entry.state == State::Issued && entry.registration.as_ref().is_some_and(pending)
+}
+
+/// Seconds in which an endpoint may still be asking the backend itself.
+fn longest_registration(pki: &Pki) -> i64 {
+    let calls = pki.config().foundries().timeout * LONGEST_REGISTRATION;
+    i64::try_from(calls.as_secs())
+        .unwrap_or(i64::MAX)
+        .saturating_add(PAUSES)
 }
 
 /// What became of the devices so far.
@@ -72,9 +92,14 @@ impl Retried {
         api: &DeviceApi,
         writer: &Writer,
         entry: &Entry,
+        left: usize,
     ) -> Result<(), Error> {
         let uuid = entry.device.as_deref().unwrap_or_default();
-        let (outcome, message) = match ask(pki, api, entry)? {
+        let answer = ask(pki, api, entry)?;
+        if answer.is_our_fault() {
+            return Err(our_fault(api, &answer, left));
+        }
+        let (outcome, message) = match answer {
             Registration::Registered => {
                 keep(writer, entry, GatewayAnswer::Done)?;
                 self.created += 1;
@@ -85,17 +110,7 @@ impl Retried {
                 self.refused += 1;
                 ("refused", message)
             }
-            Registration::Redirected(target) => {
-                let message = format!(
-                    "`{}` sends us to `{target}`, and redirects are not followed; {} devices still wait",
-                    api.server(),
-                    self.pending + 1
-                );
-                let hint =
-                    "put the API's own address into `foundries: {api: …}` in factory-ca.yaml";
-                return Err(Error::usage(message, hint));
-            }
-            Registration::Pending(reason) => {
+            Registration::Redirected(reason) | Registration::Pending(reason) => {
                 self.pending += 1;
                 ("pending", reason)
             }
@@ -144,6 +159,23 @@ fn ask(pki: &Pki, api: &DeviceApi, entry: &Entry) -> Result<Registration, Error>
     Ok(api.resume(&device, &std::thread::sleep))
 }
 
+/// The configuration is wrong: no device has to pay for it.
+fn our_fault(api: &DeviceApi, answer: &Registration, left: usize) -> Error {
+    let server = api.server();
+    let (message, hint) = match answer {
+        Registration::Refused { status, message } => (
+            format!("`{server}` answered {status}: {message}"),
+            "check the API token and its scopes, `factory:` and `foundries: {api: …}` in factory-ca.yaml",
+        ),
+        Registration::Redirected(target) => (
+            format!("`{server}` sends us to `{target}`, and redirects are not followed"),
+            "put the API's own address into `foundries: {api: …}` in factory-ca.yaml",
+        ),
+        _ => (format!("`{server}` did not answer"), "try again later"),
+    };
+    Error::usage(format!("{message}; still waiting: {left}"), hint)
+}
+
 /// A crash before the commit leaves the device pending; the next run finds it at the backend.
 fn keep(writer: &Writer, entry: &Entry, answer: GatewayAnswer) -> Result<(), Error> {
     let mut group = writer.group(Timestamp::now())?;
@@ -177,7 +209,7 @@ fn noted(report: Report, fresh: usize) -> Report {
     match fresh {
         0 => report,
         count => report.note(format!(
-            "{count} of the last two minutes are left alone: an endpoint may be at them"
+            "{count} registered a moment ago are left alone: an endpoint may be at them"
         )),
     }
 }
@@ -185,5 +217,5 @@ fn noted(report: Report, fresh: usize) -> Report {
 /// Entries read at once.
 const PAGE: usize = 500;
 
-/// Seconds in which an endpoint may still be asking the backend itself: ten for each of seven calls, and pauses.
-const FRESH: i64 = 120;
+/// Seconds between the calls of a registration, and for what comes before them.
+const PAUSES: i64 = 30;
