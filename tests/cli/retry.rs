@@ -162,7 +162,7 @@ fn a_backend_that_is_elsewhere_ends_the_run() {
     assert!(
         outcome
             .stderr
-            .contains("redirects are not followed; still waiting: 1"),
+            .contains("redirects are not followed; still waiting: 2"),
         "{}",
         outcome.stderr
     );
