@@ -11,6 +11,7 @@ mod framing;
 mod http;
 mod http2;
 mod keys;
+mod mutated;
 mod rows;
 mod settings;
 mod slow;

@@ -258,7 +258,7 @@ pub fn send(endpoint: &Endpoint, octets: &[u8]) -> Option<Answer> {
 }
 
 /// It may answer, and close, before it has read everything.
-fn write(connection: &mut TcpStream, octets: &[u8]) {
+pub fn write(connection: &mut TcpStream, octets: &[u8]) {
     let patience = Some(Duration::from_secs(30));
     connection.set_write_timeout(patience).unwrap();
     let _ = connection.write_all(octets);
