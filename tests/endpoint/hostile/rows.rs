@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::certificate::Authorities;
@@ -209,6 +210,10 @@ impl Lab {
         assert!(!log.contains(&self.token), "the token is in the log");
         let raw = |c: char| c.is_control() && c != '\n';
         assert!(!log.contains(raw), "{log}");
+        // Nothing that a client sends begins a line of its own.
+        let begun = Regex::new(r"^\d{4}-\d\d-\d\dT[0-9:.]+Z +(INFO|WARN|ERROR) ").unwrap();
+        let forged = log.lines().find(|line| !begun.is_match(line));
+        assert_eq!(forged, None);
         let longest = log.lines().map(str::len).max().unwrap_or_default();
         assert!(longest < 2000, "a line of the log has {longest} bytes");
         assert!(!log.contains("panicked"), "{log}");
