@@ -15,7 +15,7 @@ use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
 use super::problem::{Problem, shown};
 use super::receive::{drain, read, require_json};
-use super::registrars::{Caller, Registrars};
+use super::registrars::{Caller, OLD_FOR_A_STRANGER, Registrars};
 use super::route::Endpoint;
 use crate::authority::desk::{Application, Counter, Desk, Rejection};
 use crate::authority::{Issued, Prepared};
@@ -70,9 +70,19 @@ impl Registration {
         id: &str,
     ) -> Result<String, Problem> {
         let this = &endpoint.registration;
-        let caller = this
-            .registrars
-            .caller(request.headers(), address, (this.clock)());
+        let ask = || {
+            this.registrars
+                .caller(request.headers(), address, (this.clock)())
+        };
+        let mut caller = ask();
+        if caller
+            .as_ref()
+            .is_err_and(|fault| fault.rule == "registrar-unknown")
+        {
+            // It may have been made a moment ago.
+            tokio::time::sleep(OLD_FOR_A_STRANGER).await;
+            caller = ask();
+        }
         let caller = match caller {
             Ok(caller) => caller,
             Err(fault) => {

@@ -64,7 +64,6 @@ fn a_clear_answer_ends_it() {
     };
     for (answer, wanted, our_fault) in [
         (status(201, "{}"), Registration::Registered, false),
-        (status(409, "taken"), conflict("taken"), false),
         (status(400, "no"), refused(400), false),
         (status(403, "no"), refused(403), true),
         (
@@ -185,6 +184,22 @@ fn without_an_answer_to_the_look_up_nothing_is_sent_again() {
         let told = register(&device, vec![Answer::Close, answer]);
         let why = why.replace("URL", &told.url);
         assert_eq!(told.end, pending(format!("{lost}; {why}")));
+        assert_eq!(told.lines, [PUT, GET]);
+    }
+}
+
+#[test]
+fn a_conflict_may_be_with_another_endpoint_that_was_asked_too() {
+    let device = Device::new();
+    for (answer, wanted) in [
+        (ok(&device.known()), Registration::Registered),
+        (ok(&Device::new().known()), conflict("taken")),
+        (status(404, ""), conflict("taken")),
+        // A token with the scope devices:create alone.
+        (status(403, ""), conflict("taken")),
+    ] {
+        let told = register(&device, vec![status(409, "taken"), answer]);
+        assert_eq!(told.end, wanted);
         assert_eq!(told.lines, [PUT, GET]);
     }
 }

@@ -18,7 +18,7 @@
 
 typedef unsigned long word; /* CK_ULONG, and as wide as a pointer on every Linux */
 
-enum { FUNCTIONS = 68, INITIALIZE = 0, FINALIZE = 1, GET_FUNCTION_LIST = 3, INIT_PIN = 10, SET_PIN = 11, OPEN_SESSION = 12, CLOSE_ALL_SESSIONS = 14, GENERATE_RANDOM = 64 };
+enum { FUNCTIONS = 68, INITIALIZE = 0, FINALIZE = 1, GET_FUNCTION_LIST = 3, INIT_PIN = 10, SET_PIN = 11, OPEN_SESSION = 12, CLOSE_ALL_SESSIONS = 14, SIGN = 43, GENERATE_RANDOM = 64 };
 enum { CKR_GENERAL_ERROR = 5, CKR_SESSION_HANDLE_INVALID = 0xb3 };
 
 /* One function's orders. Those with a number of calls wear off; UINT64_MAX is for ever. */
@@ -33,6 +33,7 @@ struct orders {
 struct control {
 	uint64_t finalised_too_soon; /* C_Finalize while a call was inside, or a call during C_Finalize */
 	uint64_t stale_sessions;     /* calls with a session of before the last C_Finalize */
+	uint64_t signatures;         /* calls of C_Sign that did not just ask how long a signature is */
 	struct orders functions[FUNCTIONS];
 };
 
@@ -95,6 +96,8 @@ static word call(int index, word a, word b, word c, word d, word e, word f, word
 {
 	struct orders *orders = &control->functions[index];
 	count(&orders->calls);
+	if (index == SIGN && d != 0)
+		count(&control->signatures);
 	uint64_t *mine = index == FINALIZE ? &finalising : &inside;
 	uint64_t *others = index == FINALIZE ? &inside : &finalising;
 	count(mine);

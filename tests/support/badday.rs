@@ -96,6 +96,11 @@ impl BadDay {
         self.read(HEADER + ORDERS * function as usize)
     }
 
+    /// How many signatures were begun so far: a caller of C_Sign may ask first how long one is, which is a call, too.
+    pub fn signatures(&self) -> u64 {
+        self.read(2)
+    }
+
     /// The module's user never did what crashes modules.
     pub fn assert_was_used_well(&self) {
         let found = (self.read(0), self.read(1));
@@ -137,8 +142,8 @@ pub const CKR_SESSION_COUNT: u64 = 0xb1;
 pub const CKR_SESSION_HANDLE_INVALID: u64 = 0xb3;
 pub const CKR_USER_NOT_LOGGED_IN: u64 = 0x101;
 
-// `struct control`: two counters, then six numbers for each function.
-const HEADER: usize = 2;
+// `struct control`: three counters, then six numbers for each function.
+const HEADER: usize = 3;
 const ORDERS: usize = 6;
 const FUNCTIONS: usize = 68;
 const SLOW: usize = 1;

@@ -27,7 +27,14 @@ pub enum Answer {
     Huge(u16, u64),
     /// Sends the head, then a byte of the body now and then.
     Drip,
+    /// Calls back into the test, then answers.
+    First(Call, Box<Answer>),
+    /// Answers, then calls back into the test.
+    Then(Box<Answer>, Call),
 }
+
+/// What a test does at a moment that only the server knows.
+pub type Call = Box<dyn FnOnce() + Send>;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -70,8 +77,15 @@ pub struct MockServer {
     state: Arc<State>,
 }
 
+/// Knows what to do with a request.
+type Mind = Box<dyn Fn(&Received) -> Answer + Send + Sync>;
+
 struct State {
     answers: Mutex<VecDeque<Answer>>,
+    /// Answers instead of what was scripted.
+    mind: Option<Mind>,
+    /// Called when the next connection is there, which is closed unread.
+    at_connection: Mutex<Option<Call>>,
     received: Mutex<Vec<Received>>,
     /// How many bytes of huge bodies were taken.
     taken: Mutex<u64>,
@@ -84,19 +98,35 @@ impl<T: Read + Write + Send> Stream for T {}
 impl MockServer {
     /// Answers requests in their order, over whatever connection they come; what comes after is answered with 599.
     pub fn start(answers: Vec<Answer>) -> MockServer {
-        MockServer::listen(answers, None)
+        MockServer::listen(answers, None, None)
+    }
+
+    /// Answers every request as the function says, and keeps none.
+    pub fn with_mind(mind: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> MockServer {
+        MockServer::listen(Vec::new(), Some(Box::new(mind)), None)
     }
 
     /// The same over TLS.
     pub fn start_tls(answers: Vec<Answer>, tls: rustls::ServerConfig) -> MockServer {
-        MockServer::listen(answers, Some(Arc::new(tls)))
+        MockServer::listen(answers, None, Some(Arc::new(tls)))
     }
 
-    fn listen(answers: Vec<Answer>, tls: Option<Arc<rustls::ServerConfig>>) -> MockServer {
+    /// Calls back as soon as somebody connects, before anything is read, and closes the connection.
+    pub fn at_next_connection(&self, call: impl FnOnce() + Send + 'static) {
+        *self.state.at_connection.lock().unwrap() = Some(Box::new(call));
+    }
+
+    fn listen(
+        answers: Vec<Answer>,
+        mind: Option<Mind>,
+        tls: Option<Arc<rustls::ServerConfig>>,
+    ) -> MockServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             answers: Mutex::new(answers.into()),
+            mind,
+            at_connection: Mutex::new(None),
             received: Mutex::new(Vec::new()),
             taken: Mutex::new(0),
             tls,
@@ -145,6 +175,10 @@ pub fn closed_port() -> u16 {
 }
 
 fn serve(state: &State, stream: TcpStream, connection: usize) {
+    let call = state.at_connection.lock().unwrap().take();
+    if let Some(call) = call {
+        return call();
+    }
     stream.set_nodelay(true).unwrap();
     let stream: Box<dyn Stream> = match &state.tls {
         None => Box::new(stream),
@@ -155,9 +189,9 @@ fn serve(state: &State, stream: TcpStream, connection: usize) {
     };
     let mut stream = BufReader::new(stream);
     while let Some(mut request) = read_head(&mut stream, connection) {
-        let answer = state.answers.lock().unwrap().pop_front();
-        let answer = answer.unwrap_or_else(|| status(599, "nothing more is expected"));
-        if !matches!(answer, Answer::Reset) {
+        let scripted = state.answers.lock().unwrap().pop_front();
+        let scripted = scripted.unwrap_or_else(|| status(599, "nothing more is expected"));
+        if !matches!(scripted, Answer::Reset) {
             let length = request.header("content-length");
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
             let mut body = vec![0; length];
@@ -166,7 +200,13 @@ fn serve(state: &State, stream: TcpStream, connection: usize) {
             }
             request.body = String::from_utf8(body).unwrap();
         }
-        state.received.lock().unwrap().push(request);
+        let answer = match &state.mind {
+            Some(mind) => mind(&request),
+            None => {
+                state.received.lock().unwrap().push(request);
+                scripted
+            }
+        };
         if carry_out(state, stream.get_mut().as_mut(), answer).is_none() {
             return;
         }
@@ -213,6 +253,15 @@ fn carry_out(state: &State, stream: &mut dyn Stream, answer: Answer) -> Option<(
                 thread::sleep(Duration::from_millis(50));
             }
             Some(())
+        }
+        Answer::First(call, answer) => {
+            call();
+            carry_out(state, stream, *answer)
+        }
+        Answer::Then(answer, call) => {
+            let outcome = carry_out(state, stream, *answer);
+            call();
+            outcome
         }
     }
 }

@@ -96,15 +96,16 @@ impl DeviceApi {
         Registration::Pending(format!("`{}`: {last}", self.server()))
     }
 
-    /// A conflict after an earlier attempt may be with ourselves.
+    /// A conflict may be with ourselves: an earlier attempt, or another endpoint that was asked at the same time.
+    ///
+    /// Who must not look devices up gets the API's word for a first attempt.
     fn conflict(&self, device: &NewDevice<'_>, message: String, before: Before) -> Registration {
-        match before {
-            Before::Nothing => Registration::Conflict(message),
-            Before::Attempts => match self.presence(device) {
-                Presence::Ours => Registration::Registered,
-                Presence::Other | Presence::Absent => Registration::Conflict(message),
-                Presence::Unknown(why) => Registration::Pending(why),
-            },
+        match (self.presence(device), before) {
+            (Presence::Ours, _) => Registration::Registered,
+            (Presence::Other | Presence::Absent, _) | (Presence::Unknown(_), Before::Nothing) => {
+                Registration::Conflict(message)
+            }
+            (Presence::Unknown(why), Before::Attempts) => Registration::Pending(why),
         }
     }
 }
