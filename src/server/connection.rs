@@ -146,13 +146,13 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 .max_header_list_size(LARGEST_HEADER as u32)
                 .serve_connection(stream, service);
             let mut connection = std::pin::pin!(connection);
-            tokio::select! {
+            let farewell = tokio::select! {
                 _ = connection.as_mut() => return,
-                _ = stop.wait_for(|stop| *stop) => {}
-                () = idle(&mut requests) => {}
-            }
+                _ = stop.wait_for(|stop| *stop) => LAST_ANSWERS,
+                () = idle(&mut requests) => FAREWELL,
+            };
             connection.as_mut().graceful_shutdown();
-            let _ = tokio::time::timeout(FAREWELL, connection).await;
+            let _ = tokio::time::timeout(farewell, connection).await;
         }
     }
 }
@@ -201,8 +201,11 @@ const HEADER: Duration = Duration::from_secs(15);
 const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 
-/// For an HTTP/2 client to take its leave.
-const FAREWELL: Duration = Duration::from_secs(30);
+/// For an HTTP/2 client that asked for nothing to take its leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// For one that waits for answers when the endpoint stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
 
 /// For a client to read something of what it is sent.
 const UNREAD: Duration = Duration::from_secs(15);

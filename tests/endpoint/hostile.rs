@@ -6,12 +6,16 @@ mod certificate;
 mod connections;
 mod forgeries;
 mod formats;
+mod frames;
 mod framing;
 mod http;
+mod http2;
 mod keys;
+mod mutated;
 mod rows;
 mod settings;
 mod slow;
+mod strangers;
 mod subjects;
 mod tokens;
 
@@ -36,7 +40,7 @@ fn hostile_requests_get_an_error_or_a_correct_certificate_and_the_next_device_is
     let rows: Vec<Row> = tables.into_iter().flatten().collect();
     let names: BTreeSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(names.len(), rows.len(), "two rows have one name");
-    assert!(rows.len() >= 400, "{} rows", rows.len());
+    assert!(rows.len() >= 800, "{} rows", rows.len());
     lab.run(&rows);
     lab.assert_small(60);
     lab.end();

@@ -172,22 +172,29 @@ impl Books {
     /// Nothing of the group was written, or it is in doubt: nobody gets a certificate.
     fn fail(&mut self, jobs: Vec<Job>, error: Error) {
         let error = Arc::new(error);
+        // What is in doubt, or stopped because of it, is for the next writer to put in order.
+        let is_over = leaves_doubt(&error);
+        if is_over {
+            self.owed.clear();
+        }
         for job in jobs {
             match job {
                 Job::Reserve(case) => (case.reply)(Err(error.clone())),
                 Job::Record(case, entry, _) | Job::Abandon(case, entry, _) => {
-                    self.owed.push(Owed::Abandon(entry));
+                    if !is_over {
+                        self.owed.push(Owed::Abandon(entry));
+                    }
                     (case.reply)(Err(error.clone()));
                 }
                 Job::GatewayDone(_, done) | Job::GatewayRefused(_, done) => {
                     done(Err(error.clone()));
                 }
-                Job::Offer(entry) => self.owed.push(Owed::Offer(entry)),
+                Job::Offer(entry) if !is_over => self.owed.push(Owed::Offer(entry)),
                 // The log has it.
-                Job::Reject(_) | Job::End => {}
+                Job::Offer(_) | Job::Reject(_) | Job::End => {}
             }
         }
-        if leaves_doubt(&error) {
+        if is_over {
             self.alarm.raise(error);
         }
     }

@@ -325,7 +325,8 @@ impl Alarm {
     fn raise(&self, error: Arc<Error>) {
         let grave = books::leaves_doubt(&error);
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        if cause.is_none() || grave {
+        let before = cause.as_deref().is_some_and(books::leaves_doubt);
+        if cause.is_none() || (grave && !before) {
             *cause = Some(error);
         }
         drop(cause);

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::certificate::Authorities;
@@ -57,7 +58,6 @@ impl Lab {
     /// The lab of a factory that was prepared, with an endpoint that is started in another way.
     pub fn start(factory: Factory, token: String, serve: impl FnOnce(&Factory) -> Endpoint) -> Lab {
         let endpoint = serve(&factory);
-        endpoint.wait_until_ready(true);
         let authorities = Authorities::of(&factory);
         Lab {
             factory,
@@ -130,6 +130,11 @@ impl Lab {
             wrong.len(),
             wrong.join("\n")
         );
+    }
+
+    /// Holds a 201 against the certification request.
+    pub fn check(&self, answer: &Answer, csr: &[u8]) -> Result<(), String> {
+        self.authorities.check(answer, csr)
     }
 
     /// A new device gets what it should.
@@ -205,6 +210,10 @@ impl Lab {
         assert!(!log.contains(&self.token), "the token is in the log");
         let raw = |c: char| c.is_control() && c != '\n';
         assert!(!log.contains(raw), "{log}");
+        // Nothing that a client sends begins a line of its own.
+        let begun = Regex::new(r"^\d{4}-\d\d-\d\dT[0-9:.]+Z +(INFO|WARN|ERROR) ").unwrap();
+        let forged = log.lines().find(|line| !begun.is_match(line));
+        assert_eq!(forged, None);
         let longest = log.lines().map(str::len).max().unwrap_or_default();
         assert!(longest < 2000, "a line of the log has {longest} bytes");
         assert!(!log.contains("panicked"), "{log}");
@@ -254,7 +263,7 @@ pub fn send(endpoint: &Endpoint, octets: &[u8]) -> Option<Answer> {
 }
 
 /// It may answer, and close, before it has read everything.
-fn write(connection: &mut TcpStream, octets: &[u8]) {
+pub fn write(connection: &mut TcpStream, octets: &[u8]) {
     let patience = Some(Duration::from_secs(30));
     connection.set_write_timeout(patience).unwrap();
     let _ = connection.write_all(octets);
