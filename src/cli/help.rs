@@ -145,7 +145,7 @@ Exit codes: 0 done · 2 usage or configuration";
 pub const PROFILE_SHOW: &str = "\
 Examples:
   factory-ca profile show device
-  factory-ca profile show tls-server >pki/profiles/tls-server.yaml
+  factory-ca profile show tls-server >tls-server.yaml
 
 Exit codes: 0 done · 2 no such profile";
 

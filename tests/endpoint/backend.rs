@@ -449,6 +449,29 @@ fn a_refused_device_gets_a_new_certificate_with_its_next_request() {
     assert!(found[0].serial != found[1].serial && found[0].serial != found[2].serial);
 }
 
+/// Who forgets to delete the device at the backend first does that afterwards, and registers it again.
+#[test]
+fn a_reissue_that_the_backend_refuses_needs_no_second_permit() {
+    let mock = MockServer::start(vec![
+        status(201, ""),
+        status(409, "it has another key"),
+        status(201, ""),
+    ]);
+    let factory = factory(&mock.url());
+    let endpoint = factory.serve();
+    let device = Device::new(DEVICE);
+    assert_eq!(register(&endpoint, &device, &device.request()).status, 201);
+    wait_for(&factory, DEVICE, &[DONE]);
+    let allow = format!("device allow-reissue {DEVICE}");
+    factory.run(&allow).succeeds();
+    assert_eq!(register(&endpoint, &device, &device.request()).status, 409);
+    let superseded = "revoked (4), gateway done, offered";
+    wait_for(&factory, DEVICE, &[REFUSED, superseded]);
+    assert_eq!(register(&endpoint, &device, &device.request()).status, 201);
+    wait_for(&factory, DEVICE, &[DONE, REFUSED, superseded]);
+    assert_eq!(mock.lines(), [PUT; 3]);
+}
+
 #[test]
 fn the_certificate_is_recorded_before_the_backend_hears_of_it() {
     let mock = MockServer::start(vec![Answer::Slow(
