@@ -1,6 +1,6 @@
 //! The signing endpoint under load: requests a second, latencies, the server's own processor time and memory.
 //!
-//! `cargo bench --bench endpoint` (`-- 20000` for another number of requests)
+//! `cargo bench --bench endpoint` (`-- 20000 32` for another number of requests, and of connections)
 //!
 //! Each row has a fresh ledger and requests that nobody made before; durability is on, the keys are in SoftHSM2. The
 //! server is a process of its own, so the clients' time is not in its figures. Beside them stands the floor of its
@@ -21,8 +21,12 @@ use factory_ca::x509::{Name, pem};
 
 fn main() {
     let arguments = std::env::args().skip(1);
-    let count = arguments.filter_map(|text| text.parse().ok()).next();
-    let count: usize = count.unwrap_or(12_000);
+    let mut numbers = arguments.filter_map(|text| text.parse().ok());
+    let count: usize = numbers.next().unwrap_or(12_000);
+    let mut levels: Vec<usize> = numbers.collect();
+    if levels.is_empty() {
+        levels = vec![1, 8, 32];
+    }
     let [sign, verify] = floor();
     let http = {
         let server = Server::start();
@@ -37,7 +41,7 @@ fn main() {
     println!(
         "connections  requests/s   p50 ms   p99 ms  server CPU µs  of the floor  RSS MiB  peak MiB"
     );
-    for connections in [1, 8, 32] {
+    for connections in levels {
         let server = Server::start();
         let requests: Vec<Vec<u8>> = (0..count).map(|n| registration(n, &server.token)).collect();
         let seen = server.load(&requests, connections, "201");
@@ -160,18 +164,14 @@ impl Server {
         }
     }
 
-    /// Processor time of the server so far, in seconds.
+    /// Processor time of the server's threads so far, in seconds, as the scheduler counts it.
     fn cpu(&self) -> f64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap();
-        let fields: Vec<&str> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        // utime and stime, fields 14 and 15 of proc(5), in clock ticks of 1/100 s.
-        let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
-        (ticks(11) + ticks(12)) / 100.0
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let time = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("schedstat")).unwrap();
+            stat.split(' ').next().unwrap().parse::<f64>().unwrap()
+        };
+        tasks.map(|task| time(task.unwrap())).sum::<f64>() / 1e9
     }
 
     fn memory(&self, field: &str) -> f64 {

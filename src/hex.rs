@@ -6,11 +6,18 @@ use std::fmt;
 pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
     let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
+    push(&mut text, bytes);
     text
+}
+
+/// Appends bytes as lower-case hexadecimal digits.
+pub fn push(text: &mut String, bytes: &[u8]) {
+    text.extend(
+        bytes
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .map(|digit| char::from(DIGITS[usize::from(digit)])),
+    );
 }
 
 /// Bytes that show themselves as hexadecimal digits, made only when they are shown.

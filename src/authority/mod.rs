@@ -144,7 +144,8 @@ impl<'a> Authority<'a> {
         })
     }
 
-    /// Reserves a prepared request within a group; a conflict is recorded in the same group.
+    /// Reserves a prepared request within a group; a conflict is recorded in the same group, unless the request came to the endpoint
+    /// without registrar.
     pub fn reserve(
         &self,
         group: &mut Group<'_>,
@@ -173,7 +174,13 @@ impl<'a> Authority<'a> {
             not_after: prepared.request.not_after(),
             registration: origin.registration,
         })?;
-        if let Reservation::Refused(conflict) = &reservation {
+        // Whom nobody vouches for must not be able to fill the ledger.
+        let nobody = origin
+            .registration
+            .is_some_and(|asked| asked.registrar.is_none());
+        if let Reservation::Refused(conflict) = &reservation
+            && !nobody
+        {
             group.refuse(&Refused {
                 source: origin.source,
                 profile: profile.name(),

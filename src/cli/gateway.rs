@@ -1,5 +1,7 @@
 //! `gateway`: the Foundries API.
 
+mod retry;
+
 use serde_json::{Value, json};
 
 use super::clap_args::Global;
@@ -12,13 +14,14 @@ use crate::gateway::device_api::{DeniedDevice, Removal};
 use crate::gateway::{ApiToken, DeviceApi};
 
 pub fn run(global: &Global, command: Command) -> Result<Report, Error> {
-    let api = client(&super::open(global)?)?;
+    let pki = super::open(global)?;
     match command {
-        Command::Denied(Denied::List) => list(&api),
+        Command::Retry(arguments) => retry::run(&pki, &arguments),
+        Command::Denied(Denied::List) => list(&client(&pki)?),
         Command::Denied(Denied::Delete(arguments)) if arguments.dry_run => {
-            rehearse(&api, &arguments.uuids)
+            rehearse(&client(&pki)?, &arguments.uuids)
         }
-        Command::Denied(Denied::Delete(arguments)) => delete(&api, arguments),
+        Command::Denied(Denied::Delete(arguments)) => delete(&client(&pki)?, arguments),
     }
 }
 

@@ -145,7 +145,7 @@ Exit codes: 0 done · 2 usage or configuration";
 pub const PROFILE_SHOW: &str = "\
 Examples:
   factory-ca profile show device
-  factory-ca profile show tls-server >pki/profiles/tls-server.yaml
+  factory-ca profile show tls-server >tls-server.yaml
 
 Exit codes: 0 done · 2 no such profile";
 
@@ -176,6 +176,14 @@ Examples:
   factory-ca ledger backup ledger.bak --json
 
 Exit codes: 0 done · 2 usage or configuration · 3 ledger unavailable";
+
+pub const GATEWAY_RETRY: &str = "\
+Examples:
+  factory-ca gateway retry --dry-run
+  factory-ca gateway retry --json
+
+Exit codes: 0 nothing waits any more · 1 the backend refuses some: their certificates are revoked ·
+2 usage, configuration or API token · 3 some still wait · 4 unknown outcome";
 
 pub const GATEWAY_DENIED_LIST: &str = "\
 Examples:

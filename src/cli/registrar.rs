@@ -251,14 +251,15 @@ fn network(text: &str) -> Result<IpNet, Error> {
 /// An authority that issues what devices ask for at the endpoint.
 fn authority(pki: &Pki, name: &str) -> Result<String, Error> {
     let authority = pki.config().authority(name)?;
-    match authority.profiles.iter().any(|known| known == PROFILE) {
+    let profile = &pki.config().server().profile;
+    match authority.profiles.contains(profile) {
         true => Ok(authority.name.clone()),
         false => {
-            let issuing = pki.config().issuing(PROFILE);
+            let issuing = pki.config().issuing(profile);
             let names: Vec<&str> = issuing.iter().map(|one| one.name.as_str()).collect();
-            let message = format!("authority `{name}` does not issue profile `{PROFILE}`");
+            let message = format!("authority `{name}` does not issue profile `{profile}`");
             let hint = match names.as_slice() {
-                [] => format!("add `{PROFILE}` to `profiles:` of an authority in factory-ca.yaml"),
+                [] => format!("add `{profile}` to `profiles:` of an authority in factory-ca.yaml"),
                 names => format!("these do: {}", names.join(", ")),
             };
             Err(Error::usage(message, hint))
@@ -343,6 +344,3 @@ const PREFIX: &str = "fcr_";
 
 /// Names are columns and log fields.
 const LONGEST_NAME: usize = 64;
-
-/// What the endpoint issues.
-const PROFILE: &str = "device";

@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::json;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use super::clap_args::{Global, Serve};
 use super::edge::{Terminal, entropy};
@@ -97,7 +101,7 @@ fn authorities<'a>(
         [] => issuing,
         names => names
             .iter()
-            .map(|name| super::device::issuing(pki, name, profile))
+            .map(|name| authority(pki, name, profile))
             .collect::<Result<_, _>>()?,
     };
     match chosen.is_empty() {
@@ -110,6 +114,20 @@ fn authorities<'a>(
             ))
         }
     }
+}
+
+fn authority<'a>(
+    pki: &'a Pki,
+    name: &str,
+    profile: &Profile,
+) -> Result<&'a AuthorityConfig, Error> {
+    super::device::issuing(pki, name, profile).map_err(|error| match error {
+        Error::Authority(error @ authority::Error::NotIssued { .. }) => Error::usage(
+            error.to_string(),
+            "name another with `server.authority` in factory-ca.yaml",
+        ),
+        error => error,
+    })
 }
 
 /// Where devices find their gateway: the configuration, or the gateway's TLS certificate, says.
@@ -198,14 +216,23 @@ fn warn(config: &ServerConfig, listen: SocketAddr, tls: bool) {
     }
 }
 
+/// What libraries say is left out: a client could make them say it without end.
 fn start_log(json: bool) {
+    // A log that cannot be written must not stop the endpoint: the default is to say so on stderr, or to panic.
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::INFO);
     let log = tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .log_internal_errors(false)
         .with_target(false);
     // A second subscriber cannot be set; the first one goes on.
     let _ = match json {
-        true => log.json().flatten_event(true).try_init(),
-        false => log.with_ansi(false).try_init(),
+        true => log
+            .json()
+            .flatten_event(true)
+            .finish()
+            .with(ours)
+            .try_init(),
+        false => log.with_ansi(false).finish().with(ours).try_init(),
     };
 }
 

@@ -21,7 +21,7 @@
 //!
 //! Free text stands last and is quoted as JSON, so a line cannot be forged from inside a name.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use crate::hex;
 use crate::timestamp::Timestamp;
@@ -61,12 +61,12 @@ pub(super) enum Verb {
 
 impl Fact {
     pub(super) fn reserved(entry: i64, serial: &[u8], tbs: [u8; 32], row: [u8; 32]) -> Fact {
-        let (serial, tbs, row) = (hex::encode(serial), hex::encode(tbs), hex::encode(row));
-        Fact::new(
-            Verb::Reserved,
-            entry,
-            format!("serial={serial} tbs={tbs} row={row}"),
-        )
+        let mut details = String::with_capacity(192);
+        for (name, bytes) in [("serial=", serial), (" tbs=", &tbs), (" row=", &row)] {
+            details.push_str(name);
+            hex::push(&mut details, bytes);
+        }
+        Fact::new(Verb::Reserved, entry, details)
     }
 
     pub(super) fn issued(entry: i64, certificate: [u8; 32]) -> Fact {
@@ -138,6 +138,12 @@ impl Fact {
         let id = words.next()?.parse().ok()?;
         let details = words.next().unwrap_or_default().to_owned();
         Some(Fact { verb, id, details })
+    }
+
+    /// Appends the line.
+    pub(super) fn write_line(&self, text: &mut String) {
+        // Writing to a text cannot go wrong.
+        let _ = writeln!(text, "{self}");
     }
 
     /// The number after `by=`.

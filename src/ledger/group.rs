@@ -15,7 +15,7 @@ use super::digest::Link;
 use super::fact::{Fact, Permit};
 use super::registrar::Uses;
 use super::store::{self, read, write};
-use super::writer::{Writer, WriterState};
+use super::writer::{Reserved, Writer, WriterState};
 use super::{AbandonedIntent, EntryId, Error, PermitId, Refused};
 
 /// An open transaction. Dropped without [`Group::commit`], nothing of it was written.
@@ -72,6 +72,7 @@ impl<'w> Group<'w> {
     pub fn abandon(&mut self, entry: EntryId) -> Result<(), Error> {
         self.step(|group| {
             let mine = group.state.id;
+            group.state.reserved.remove(&entry);
             match group.change(|connection, now| write::abandoned(connection, entry, mine, now))? {
                 true => group.add(Fact::abandoned(entry.0)),
                 false => return Err(group.not_reserved(entry)),
@@ -138,7 +139,7 @@ impl<'w> Group<'w> {
         })?;
         let result = store::commit(&self.state.connection, &self.writer.path);
         if result.is_err() {
-            self.state.issuer = None;
+            self.state.forget();
             self.state.stopped = matches!(result, Err(Error::CommitUnknown { .. }));
         }
         // A crash here leaves lock files of writers whose rows have ended; nobody looks at them again.
@@ -177,21 +178,27 @@ impl<'w> Group<'w> {
     }
 
     pub(super) fn add(&mut self, fact: Fact) {
-        self.body.push_str(&fact.to_string());
-        self.body.push('\n');
+        fact.write_line(&mut self.body);
     }
 
     fn issue(&mut self, entry: EntryId, certificate: &[u8]) -> Result<(), Error> {
         let mine = self.state.id;
-        let Some((tbs, previous)) =
-            self.read(|connection| write::reserved(connection, entry, mine))?
-        else {
+        let remembered = self.state.reserved.remove(&entry);
+        let reserved = match remembered {
+            None => self.read(|connection| write::reserved(connection, entry, mine))?,
+            remembered => remembered,
+        };
+        let Some(Reserved { tbs, previous }) = reserved else {
             return Err(self.not_reserved(entry));
         };
         if tbs_of(certificate).map(sha256) != Some(tbs) {
             return Err(Error::CertificateMismatch { entry });
         }
-        self.change(|connection, now| write::issued(connection, entry, certificate, now))?;
+        if !self
+            .change(|connection, now| write::issued(connection, entry, mine, certificate, now))?
+        {
+            return Err(self.not_reserved(entry));
+        }
         self.add(Fact::issued(entry.0, sha256(certificate)));
         if let Some(previous) = previous
             && self.change(|connection, now| write::superseded(connection, previous, now))?
@@ -220,24 +227,30 @@ impl<'w> Group<'w> {
             return Ok(());
         }
         let id = self.state.id;
-        let (seq, previous) = self.read(|connection| write::head(connection, id))?;
+        let head = match self.state.head {
+            Some(head) => head,
+            None => self.read(|connection| write::head(connection, id))?,
+        };
         let link = Link {
-            previous,
+            previous: head.hash,
             ledger: &self.writer.ledger,
             writer: &self.writer.name,
-            seq: seq + 1,
+            seq: head.seq + 1,
             at: self.now,
             body: &self.body,
         };
         let hash = link.hash();
-        self.change(|connection, now| write::event(connection, id, seq + 1, now, &self.body, &hash))
+        let head = self
+            .change(|connection, now| write::event(connection, id, head, hash, now, &self.body))?;
+        self.state.head = Some(head);
+        Ok(())
     }
 }
 
 impl Drop for Group<'_> {
     fn drop(&mut self) {
         if !self.state.connection.is_autocommit() {
-            self.state.issuer = None;
+            self.state.forget();
             if write::rollback(&self.state.connection).is_err() {
                 self.state.stopped = true;
             }

@@ -85,7 +85,7 @@ pub enum Offer {
 }
 
 impl Group<'_> {
-    /// A certificate is about to be handed out: from now on it counts as given to the device.
+    /// A certificate is handed out: from now on it counts as given to the device.
     ///
     /// The first offer is remembered; another one, or that of an entry without registration, changes nothing. A crash
     /// right after the commit leaves a certificate that counts as given though it was not: the device needs a
@@ -136,6 +136,14 @@ impl Group<'_> {
                 }
             }
             Ok(true)
+        })
+    }
+
+    /// Whether an entry's certificate stands: issued and not revoked.
+    pub fn stands(&mut self, entry: EntryId) -> Result<bool, Error> {
+        self.step(|group| {
+            let standing = group.read(|connection| store::standing(connection, entry))?;
+            Ok(matches!(standing, Some((State::Issued, _))))
         })
     }
 

@@ -6,6 +6,7 @@ use crate::timestamp::Timestamp;
 
 use super::fact::Fact;
 use super::store::{self, read, registration, write};
+use super::writer::Reserved;
 use super::{
     Claim, Conflict, Entry, EntryId, Error, Group, Intent, Offer, OnLive, Registering, RegistrarId,
     Reservation, State,
@@ -221,6 +222,11 @@ impl Group<'_> {
             }
             _ => store::unavailable(&self.writer.path, source),
         })?;
+        let reserved = Reserved {
+            tbs: intent.tbs,
+            previous,
+        };
+        self.state.reserved.insert(entry, reserved);
         let row = intent.digest(previous);
         self.add(Fact::reserved(
             entry.0,

@@ -1,5 +1,6 @@
 //! A process that writes: its lock, its audit chain, and putting in order what dead ones left behind.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use crate::timestamp::Timestamp;
 use super::fact::Process;
 use super::lock::{Lock, Locks};
 use super::store::{self, Access};
-use super::{AbandonedIntent, Error, Group, Ledger, filesystem};
+use super::{AbandonedIntent, EntryId, Error, Group, Ledger, filesystem};
 
 /// One process's (or thread's) right to write, held until it is finished or dropped.
 ///
@@ -38,6 +39,35 @@ pub(super) struct WriterState {
     pub(super) stopped: bool,
     /// The last issuer's number: stations issue from one.
     pub(super) issuer: Option<(Vec<u8>, i64)>,
+    /// What this writer reserved and has not recorded or abandoned yet, to spare a query for each certificate.
+    pub(super) reserved: HashMap<EntryId, Reserved>,
+    /// The end of this writer's chain, to spare a query for each group.
+    pub(super) head: Option<Head>,
+}
+
+/// What has to be known of a reserved entry when its certificate comes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reserved {
+    pub(super) tbs: [u8; 32],
+    pub(super) previous: Option<EntryId>,
+}
+
+/// The end of a writer's chain.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) seq: i64,
+    pub(super) hash: [u8; 32],
+    /// The latest time of its events.
+    pub(super) at: Timestamp,
+}
+
+impl WriterState {
+    /// Forgets what may have been rolled back; the ledger is asked again.
+    pub(super) fn forget(&mut self) {
+        self.issuer = None;
+        self.head = None;
+        self.reserved.clear();
+    }
 }
 
 impl Writer {
@@ -63,6 +93,8 @@ impl Writer {
                 id: 0,
                 stopped: false,
                 issuer: None,
+                reserved: HashMap::new(),
+                head: None,
             }),
             reconciled: Vec::new(),
             _lock: lock,

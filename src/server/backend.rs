@@ -4,9 +4,10 @@
 //! with a look at what the backend knows.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::StatusCode;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::metrics::Metrics;
 use super::problem::Problem;
@@ -21,6 +22,8 @@ pub(super) struct Backend {
     pub(super) api: Arc<DeviceApi>,
     pub(super) desk: Arc<Desk>,
     pub(super) metrics: Arc<Metrics>,
+    /// Calls at once: each takes a thread.
+    pub(super) calls: Semaphore,
 }
 
 impl Backend {
@@ -31,7 +34,10 @@ impl Backend {
         name: Option<String>,
     ) -> Result<(), Problem> {
         let device = issued.device.as_deref().unwrap_or_default();
-        match self.ask(issued, name).await {
+        let begun = Instant::now();
+        let answer = self.ask(issued, name).await;
+        self.metrics.took("backend", begun.elapsed());
+        match answer {
             Registration::Registered => {
                 self.metrics.backend("registered");
                 self.keep(issued.entry, Desk::gateway_done).await
@@ -91,6 +97,7 @@ impl Backend {
             issued.certificate.clone(),
             issued.repeated,
         );
+        let _call = self.calls.acquire().await;
         let asked = tokio::task::spawn_blocking(move || {
             let certificate = Certificate::from_der(&der).ok()?;
             let device = NewDevice::new(&certificate, name.as_deref())?;

@@ -32,10 +32,19 @@ impl Body {
         if bytes.trim_ascii().is_empty() {
             return Err(Problem::bad_request("Missing request body"));
         }
-        let fields: Fields = serde_json::from_slice(bytes).map_err(|error| {
+        let malformed = |text: String| {
             Problem::bad_request("the body is not the JSON object that is wanted")
-                .field("body", error.to_string())
-        })?;
+                .field("body", text)
+        };
+        // serde would take an array for an object whose members stand in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(malformed("it is no object".to_owned()));
+        }
+        // What is ignored would not be looked at.
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| malformed("it is not UTF-8".to_owned()))?;
+        let fields: Fields =
+            serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
         if !matches!(fields.group, None | Some(Text::Null)) {
             let text = "Registration-reference does not support 'group' field";
             return Err(Problem::bad_request(text));

@@ -17,19 +17,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::patient::Patient;
 use super::route::{Endpoint, Reply, Room};
 
 /// Accepts connections until it is told to stop, then waits for those that are open.
 pub(super) struct Door {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) room: Room,
+    /// Connections at once.
+    pub(super) seats: usize,
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) stop: watch::Receiver<bool>,
 }
 
 impl Door {
     pub(super) async fn open(mut self, listener: TcpListener) {
-        let seats = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let seats = Arc::new(Semaphore::new(self.seats));
         let mut open = JoinSet::new();
         loop {
             while open.try_join_next().is_some() {}
@@ -48,7 +51,8 @@ impl Door {
                 }
                 // Out of file descriptors, most likely: others have to leave first.
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    let text = format!("a connection could not be accepted: {error}");
+                    self.endpoint.strange(&text);
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -68,6 +72,7 @@ impl Door {
         async move {
             let _ = stream.set_nodelay(true);
             endpoint.metrics.connections.inc();
+            let stream = Patient::new(stream, UNREAD);
             match tls {
                 None => speak(stream, Protocol::Http1, endpoint.clone(), room, peer, stop).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
@@ -102,9 +107,16 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     peer: SocketAddr,
     mut stop: watch::Receiver<bool>,
 ) {
+    let under_way = watch::Sender::new(0);
+    let mut requests = under_way.subscribe();
     let service = service_fn(move |request: Request<Incoming>| {
         let endpoint = endpoint.clone();
-        async move { Ok::<Response<Reply>, Infallible>(endpoint.answer(room, request, peer).await) }
+        let counted = Counted::new(&under_way);
+        async move {
+            let answer = endpoint.answer(room, request, peer).await;
+            drop(counted);
+            Ok::<Response<Reply>, Infallible>(answer)
+        }
     });
     let stream = TokioIo::new(stream);
     // A connection that breaks is its client's loss: there is nobody to tell.
@@ -128,20 +140,53 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
                 .keep_alive_interval(HEADER)
                 .keep_alive_timeout(HEADER)
                 .max_concurrent_streams(MOST_STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_send_buf_size(STREAM_WINDOW as usize)
                 .max_header_list_size(LARGEST_HEADER as u32)
                 .serve_connection(stream, service);
             let mut connection = std::pin::pin!(connection);
-            tokio::select! {
+            let farewell = tokio::select! {
                 _ = connection.as_mut() => return,
-                _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
-            }
-            let _ = connection.await;
+                _ = stop.wait_for(|stop| *stop) => LAST_ANSWERS,
+                () = idle(&mut requests) => FAREWELL,
+            };
+            connection.as_mut().graceful_shutdown();
+            let _ = tokio::time::timeout(farewell, connection).await;
         }
     }
 }
 
-/// Connections at once; more wait in the operating system's queue.
-const MOST_CONNECTIONS: usize = 1024;
+/// Returns when there has been no request for a while. A client that answers pings does not keep its seat by that.
+async fn idle(requests: &mut watch::Receiver<usize>) {
+    loop {
+        if requests.wait_for(|requests| *requests == 0).await.is_err() {
+            return;
+        }
+        if tokio::time::timeout(HEADER, requests.changed())
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// A request under way, until it is dropped.
+struct Counted(watch::Sender<usize>);
+
+impl Counted {
+    fn new(requests: &watch::Sender<usize>) -> Counted {
+        requests.send_modify(|requests| *requests += 1);
+        Counted(requests.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.send_modify(|requests| *requests -= 1);
+    }
+}
 
 /// Requests at once on one HTTP/2 connection.
 const MOST_STREAMS: u32 = 32;
@@ -151,6 +196,19 @@ const LARGEST_HEADER: usize = 16 * 1024;
 
 /// For a header to arrive, and how long an idle connection is kept.
 const HEADER: Duration = Duration::from_secs(15);
+
+/// What a client may send on one HTTP/2 stream, and on all of them, before the endpoint takes it: a body, and a few.
+const STREAM_WINDOW: u32 = 64 * 1024;
+const CONNECTION_WINDOW: u32 = 256 * 1024;
+
+/// For an HTTP/2 client that asked for nothing to take its leave.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// For one that waits for answers when the endpoint stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(30);
+
+/// For a client to read something of what it is sent.
+const UNREAD: Duration = Duration::from_secs(15);
 
 /// For a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);

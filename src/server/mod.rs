@@ -22,10 +22,13 @@ mod address;
 mod backend;
 mod body;
 mod connection;
+mod descriptors;
 mod devices;
 mod metrics;
+mod patient;
 mod problem;
 mod quiet;
+mod receive;
 mod register;
 mod registrars;
 mod route;
@@ -122,10 +125,11 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     let stop = Arc::new(stop);
     // Before anybody is answered: from then on a signal must not cut anybody off.
     let signals = Signals::catch()?;
-    let tls = setup.tls.map(tls::acceptor).transpose()?;
-    let listener = bind(setup.listen).await?;
+    let now = (setup.clock)();
+    let tls = setup.tls.map(|tls| tls::acceptor(tls, now)).transpose()?;
+    let listener = bind(setup.listen, "listen").await?;
     let operations = match setup.operations {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind(address, "operations").await?),
         None => None,
     };
     let alarmed = {
@@ -159,6 +163,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
                 api: Arc::new(api),
                 desk: desk.clone(),
                 metrics: metrics.clone(),
+                calls: Semaphore::new(MOST_CALLS),
             }),
             devices: Devices::default(),
             places: Arc::new(Semaphore::new(MOST_REGISTRATIONS)),
@@ -191,16 +196,24 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
         Some(_) => Room::Sign,
         None => Room::Everything,
     };
-    let door = |room, tls| Door {
+    let door = |room, seats, tls| Door {
         endpoint: endpoint.clone(),
         room,
+        seats,
         tls,
         stop: stopped.clone(),
     };
+    let seats = descriptors::room_for(MOST_CONNECTIONS);
+    if seats < MOST_CONNECTIONS {
+        tracing::warn!(
+            seats,
+            "the limit of open files leaves room for fewer connections than usual"
+        );
+    }
     let mut doors = tokio::task::JoinSet::new();
-    doors.spawn(door(room, tls).open(listener));
+    doors.spawn(door(room, seats, tls).open(listener));
     if let Some(operations) = operations {
-        doors.spawn(door(Room::Operations, None).open(operations));
+        doors.spawn(door(Room::Operations, MOST_OPERATIONS, None).open(operations));
     }
     listening(&addresses);
     signals.wait_for_the_end(stopped).await;
@@ -213,7 +226,8 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     }
     drop(monitoring);
     drop(endpoint);
-    let _ = tokio::task::spawn_blocking(|| monitor.join()).await;
+    let monitor = tokio::task::spawn_blocking(|| monitor.join());
+    let _ = tokio::time::timeout(THE_REST, monitor).await;
     close(desk, clock).await
 }
 
@@ -244,33 +258,39 @@ impl Signals {
 }
 
 /// Waits for registrations that outlived their connections, then closes the desk.
+///
+/// A token or a backend that does not answer is not waited for: what is under way in them is left to the next start.
+/// Why the desk had to end is told all the same, because a service manager goes by it.
 async fn close(mut desk: Arc<Desk>, clock: fn() -> Timestamp) -> Result<(), Error> {
+    let unfinished = |cause: Option<Arc<_>>| match cause {
+        Some(cause) => Error::Stopped(cause),
+        None => Error::Interrupted(
+            "registrations are still under way; they are left to the next start".to_owned(),
+        ),
+    };
     let begun = tokio::time::Instant::now();
     let desk = loop {
         match Arc::try_unwrap(desk) {
             Ok(desk) => break desk,
-            Err(_) if begun.elapsed() > LAST_ORDERS => {
-                let text = "registrations are still under way in the token; they are left to the next start";
-                return Err(Error::Interrupted(text.to_owned()));
-            }
+            Err(shared) if begun.elapsed() > THE_REST => return Err(unfinished(shared.cause())),
             Err(shared) => desk = shared,
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     };
-    let closed = tokio::task::spawn_blocking(move || desk.close(clock())).await;
-    match closed {
-        Ok(Ok(())) | Err(_) => Ok(()),
-        Ok(Err(error)) => Err(Error::Stopped(error)),
+    let cause = desk.cause();
+    let closed = tokio::task::spawn_blocking(move || desk.close(clock()));
+    match tokio::time::timeout(THE_REST, closed).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(Error::Stopped(error)),
+        Ok(Err(_)) | Err(_) => Err(unfinished(cause)),
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+async fn bind(address: SocketAddr, key: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
         let text = format!("`{address}` cannot be listened on: {error}");
-        Error::usage(
-            text,
-            "name another address with `server.listen` in factory-ca.yaml or `--listen`",
-        )
+        let hint = format!("name another address with `server.{key}` in factory-ca.yaml");
+        Error::usage(text, hint)
     })
 }
 
@@ -281,15 +301,26 @@ fn run_name(entropy: Entropy) -> String {
     hex::encode(random)
 }
 
-/// A thread for each processor; the desk has its own.
+/// A thread for every other processor; token and ledger have the rest.
 fn workers() -> usize {
-    std::thread::available_parallelism()
-        .map_or(2, usize::from)
-        .clamp(1, 8)
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    (processors / 2).clamp(1, 8)
 }
+
+/// Connections at once; more wait in the operating system's queue.
+const MOST_CONNECTIONS: usize = 1024;
+
+/// Connections at once of those who look after the endpoint.
+const MOST_OPERATIONS: usize = 64;
 
 /// Registrations at once: with a slow token, what it does in the ten seconds that a device waits.
 const MOST_REGISTRATIONS: usize = 1024;
 
+/// Calls to the backend at once.
+const MOST_CALLS: usize = 128;
+
 /// How long what was taken may take to finish after the signal to stop.
 const LAST_ORDERS: Duration = Duration::from_secs(30);
+
+/// How long the monitor, registrations without connection, and the desk may each take after that.
+const THE_REST: Duration = Duration::from_secs(5);

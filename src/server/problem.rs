@@ -80,8 +80,7 @@ impl Problem {
 
     /// Names the device whose request it is about; what its subject says has not been believed.
     pub(super) fn about(mut self, csr: &Csr) -> Problem {
-        let name = csr.subject().first(COMMON_NAME);
-        self.device = name.map(|name| name.escape_debug().to_string());
+        self.device = csr.subject().first(COMMON_NAME).map(shown);
         self.key = Some(csr.key().fingerprint());
         self
     }
@@ -160,6 +159,13 @@ impl fmt::Display for Problem {
     }
 }
 
+/// A text of a request as it may be shown and kept: control characters escaped, no longer than a line.
+pub(super) fn shown(text: &str) -> String {
+    let cut: String = text.chars().take(LONGEST).collect();
+    let dots = if cut.len() < text.len() { "…" } else { "" };
+    format!("{}{dots}", cut.escape_debug())
+}
+
 /// A conflict is recorded by the engine, in the transaction that found it.
 fn of_conflict(conflict: &Conflict, hint: Option<String>) -> Problem {
     let status = match conflict {
@@ -179,3 +185,7 @@ fn of_conflict(conflict: &Conflict, hint: Option<String>) -> Problem {
         )
     }
 }
+
+/// Characters of a text that are shown. The ledger keeps what a registrar's requests were refused for, and the log has
+/// it, too.
+const LONGEST: usize = 80;

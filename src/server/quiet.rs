@@ -43,8 +43,17 @@ impl Quiet {
         }
         window.said += 1;
         drop(window);
-        tracing::warn!("{}", what.escape_debug());
+        tracing::warn!("{}", plain(what));
     }
+}
+
+/// A text without control characters: it cannot look like another line.
+fn plain(text: &str) -> String {
+    let shown = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(shown).collect()
 }
 
 /// So many lines in each window.

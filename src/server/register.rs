@@ -4,19 +4,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::CONTENT_TYPE;
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
 use ipnet::IpNet;
-use serde_json::json;
-use tokio::sync::{Semaphore, oneshot};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::backend::Backend;
 use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
-use super::problem::Problem;
-use super::registrars::{Caller, Registrars};
+use super::problem::{Problem, shown};
+use super::receive::{drain, read, require_json};
+use super::registrars::{Caller, OLD_FOR_A_STRANGER, Registrars};
 use super::route::Endpoint;
 use crate::authority::desk::{Application, Counter, Desk, Rejection};
 use crate::authority::{Issued, Prepared};
@@ -54,6 +53,12 @@ struct Admitted {
     sota_toml: String,
 }
 
+/// The right to be worked for.
+struct Seat {
+    turn: DeviceTurn,
+    place: OwnedSemaphorePermit,
+}
+
 impl Registration {
     /// Answers a `POST /sign` with the body of a 201, or with the reason why not.
     ///
@@ -65,10 +70,19 @@ impl Registration {
         id: &str,
     ) -> Result<String, Problem> {
         let this = &endpoint.registration;
-        let caller = this
-            .registrars
-            .caller(request.headers(), address, (this.clock)())
-            .await;
+        let ask = || {
+            this.registrars
+                .caller(request.headers(), address, (this.clock)())
+        };
+        let mut caller = ask();
+        if caller
+            .as_ref()
+            .is_err_and(|fault| fault.rule == "registrar-unknown")
+        {
+            // It may have been made a moment ago.
+            tokio::time::sleep(OLD_FOR_A_STRANGER).await;
+            caller = ask();
+        }
         let caller = match caller {
             Ok(caller) => caller,
             Err(fault) => {
@@ -89,8 +103,8 @@ impl Registration {
     /// Read → admit → wait for a turn → issue → tell the backend → offer.
     ///
     /// Everything that can be refused is refused before anything is signed, and the whole reply is made before its
-    /// first octet is sent. From the reservation on the work is a task of its own: a client that hangs up does not
-    /// leave it half done.
+    /// first octet is sent. A client that hangs up while it waits leaves nothing behind; from the reservation on the
+    /// work is a task of its own, and is not left half done.
     async fn answer(
         endpoint: &Arc<Endpoint>,
         request: Request<Incoming>,
@@ -98,9 +112,15 @@ impl Registration {
         id: &str,
     ) -> Result<String, Problem> {
         let this = &endpoint.registration;
-        caller.check_network()?;
-        require_json(request.headers())?;
-        let bytes = read(request.into_body()).await?;
+        let (head, body) = request.into_parts();
+        if let Err(fault) = caller
+            .check_network()
+            .and_then(|()| require_json(&head.headers))
+        {
+            drain(body).await;
+            return Err(fault);
+        }
+        let bytes = read(body).await?;
         let begun = Instant::now();
         let admitted = this.admit(&bytes, caller)?;
         endpoint.metrics.took("admit", begun.elapsed());
@@ -119,12 +139,10 @@ impl Registration {
             },
             deadline: Instant::now() + PATIENCE,
         };
-        let work = Registration::issue(
-            endpoint.clone(),
-            counter.clone(),
-            admitted.device,
-            application,
-        );
+        let seat = this
+            .seat(endpoint, &admitted.device, application.deadline)
+            .await?;
+        let work = Registration::issue(endpoint.clone(), counter.clone(), seat, application);
         let issued = tokio::spawn(work)
             .await
             .map_err(|_| Problem::unavailable("task", "the registration was interrupted"))?;
@@ -167,7 +185,7 @@ impl Registration {
         {
             let text = format!(
                 "Invalid factory({}) must be {}",
-                factory.escape_debug(),
+                shown(factory),
                 self.factory
             );
             return Err(Problem::bad_request(text).rule("factory"));
@@ -183,7 +201,7 @@ impl Registration {
         {
             let text = format!(
                 "is `{}`, the certification request is for `{device}`",
-                uuid.escape_debug()
+                shown(uuid)
             );
             let fault = Problem::bad_request("the certification request is for another device");
             return Err(fault.rule("uuid").field("uuid", text));
@@ -198,14 +216,19 @@ impl Registration {
         })
     }
 
-    /// The CA for a caller: the first of those its token is bound to, or the default.
+    /// The CA for a caller: the first of those its token is bound to that this endpoint has, or the default.
     fn counter(&self, caller: &Caller) -> Result<&Arc<Counter>, Problem> {
         let bound = caller
             .registrar
             .as_ref()
-            .and_then(|registrar| registrar.authorities.first());
-        let name = bound.unwrap_or(&self.authority);
-        self.desk.counter(name).ok_or_else(|| {
+            .map(|one| one.authorities.as_slice());
+        let names = match bound {
+            None | Some([]) => std::slice::from_ref(&self.authority),
+            Some(names) => names,
+        };
+        let mut here = names.iter().filter_map(|name| self.desk.counter(name));
+        here.next().ok_or_else(|| {
+            let name = names.join("`, `");
             let text = format!(
                 "the registrar token is for authority `{name}`, which this endpoint does not have"
             );
@@ -213,43 +236,65 @@ impl Registration {
         })
     }
 
-    /// Waits for token, queue and the device's turn, then issues and tells the backend.
-    async fn issue(
-        endpoint: Arc<Endpoint>,
-        counter: Arc<Counter>,
-        device: String,
-        application: Application,
-    ) -> Result<(Issued, DeviceTurn), Problem> {
-        let this = &endpoint.registration;
-        let until = application.deadline.into();
+    /// Waits for token, queue and the device's turn.
+    ///
+    /// The turn comes first: many requests for one device must not take the places of others while they wait for each
+    /// other.
+    async fn seat(
+        &self,
+        endpoint: &Endpoint,
+        device: &str,
+        deadline: Instant,
+    ) -> Result<Seat, Problem> {
+        let until = deadline.into();
         if !endpoint.status.wait(until).await {
             return Err(Problem::unavailable(
                 "not-ready",
                 "the endpoint cannot sign at the moment; nothing was signed",
             ));
         }
-        let place = tokio::time::timeout_at(until, this.places.acquire()).await;
-        let turn = this.devices.turn(&device, until).await;
-        let (Ok(Ok(_place)), Some(turn)) = (place, turn) else {
-            return Err(Problem::unavailable(
+        let turn = self.devices.turn(device, until).await;
+        let place = tokio::time::timeout_at(until, self.places.clone().acquire_owned()).await;
+        match (turn, place) {
+            (Some(turn), Ok(Ok(place))) => Ok(Seat { turn, place }),
+            _ => Err(Problem::unavailable(
                 "busy",
                 "too many registrations are under way; nothing was signed",
-            ));
-        };
-        endpoint.metrics.under_way.inc();
-        let outcome = Registration::issue_in_turn(&endpoint, &counter, application).await;
-        endpoint.metrics.under_way.dec();
-        outcome.map(|issued| (issued, turn))
+            )),
+        }
     }
 
-    async fn issue_in_turn(
+    /// Issues and tells the backend. The device's turn goes on until the certificate is handed out.
+    async fn issue(
+        endpoint: Arc<Endpoint>,
+        counter: Arc<Counter>,
+        seat: Seat,
+        application: Application,
+    ) -> Result<(Issued, DeviceTurn), Problem> {
+        endpoint.metrics.under_way.inc();
+        let name = application.name.clone();
+        let outcome = Registration::sign(&endpoint, &counter, application).await;
+        // A slow backend keeps nobody from the token.
+        drop(seat.place);
+        let outcome = match (outcome, &endpoint.registration.backend) {
+            (Ok(issued), Some(backend)) if issued.pending => {
+                let announced = backend.announce(&issued, name).await;
+                announced.map(|()| issued)
+            }
+            (outcome, _) => outcome,
+        };
+        endpoint.metrics.under_way.dec();
+        outcome.map(|issued| (issued, seat.turn))
+    }
+
+    /// One certificate from the desk, within the deadline.
+    async fn sign(
         endpoint: &Arc<Endpoint>,
         counter: &Arc<Counter>,
         application: Application,
     ) -> Result<Issued, Problem> {
         let this = &endpoint.registration;
         let until = application.deadline + GRACE;
-        let name = application.name.clone();
         let (told, answer) = oneshot::channel();
         this.desk.submit(counter, application, move |answer| {
             let _ = told.send(answer);
@@ -270,11 +315,6 @@ impl Registration {
             }
         };
         endpoint.metrics.desk_took(steps);
-        if issued.pending
-            && let Some(backend) = &this.backend
-        {
-            backend.announce(&issued, name).await?;
-        }
         Ok(issued)
     }
 
@@ -310,14 +350,27 @@ impl Registration {
 fn reply(issued: &Issued, counter: &Counter, sota_toml: &str) -> String {
     let issuer = counter.issuer();
     let leaf = certificate::to_pem(&issued.certificate);
-    let chained = format!("{leaf}{}", issuer.certificate().to_pem());
-    json!({
-        "client.pem": leaf,
-        "client.chained": chained,
-        "root.crt": issuer.root().to_pem(),
-        "sota.toml": sota_toml,
-    })
-    .to_string()
+    let files = Files {
+        chained: &format!("{leaf}{}", issuer.certificate().to_pem()),
+        client: &leaf,
+        root: &issuer.root().to_pem(),
+        sota_toml,
+    };
+    // Texts can always be written as JSON.
+    serde_json::to_string(&files).unwrap_or_default()
+}
+
+/// The files of a device.
+#[derive(Serialize)]
+struct Files<'a> {
+    #[serde(rename = "client.pem")]
+    client: &'a str,
+    #[serde(rename = "client.chained")]
+    chained: &'a str,
+    #[serde(rename = "root.crt")]
+    root: &'a str,
+    #[serde(rename = "sota.toml")]
+    sota_toml: &'a str,
 }
 
 /// A name that the backend can show: the reference server passes on anything.
@@ -335,76 +388,11 @@ fn checked_name(name: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// `application/json` or `application/…+json`, with whatever parameters.
-fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let found = headers
-        .get(CONTENT_TYPE)
-        .map_or("", |value| value.to_str().unwrap_or("?"));
-    let kind = found
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    let json = kind == "application/json"
-        || kind
-            .strip_prefix("application/")
-            .is_some_and(|kind| kind.ends_with("+json") && kind.len() > "+json".len());
-    match json {
-        true => Ok(()),
-        false => {
-            let text = format!(
-                "the content type is `{}`, wanted is `application/json`",
-                found.escape_debug()
-            );
-            Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "content-type",
-                text,
-            ))
-        }
-    }
-}
-
-/// Reads a body of bounded size in bounded time.
-async fn read(body: Incoming) -> Result<Bytes, Problem> {
-    let too_large = || {
-        let text = format!("the body has more than {MOST_OCTETS} octets");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-size", text)
-    };
-    let size = hyper::body::Body::size_hint(&body);
-    if size.lower() > MOST_OCTETS as u64 {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY, Limited::new(body, MOST_OCTETS).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(Problem::bad_request("the body ended early")),
-        Err(_) => {
-            let text = format!("the body did not arrive within {} seconds", BODY.as_secs());
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-time", text))
-        }
-    }
-}
-
-/// Reads a body that nobody wants, so that the client gets to read the answer; but not much of it.
-async fn drain(body: Incoming) {
-    let mut body = Limited::new(body, MOST_OCTETS);
-    let all = async { while body.frame().await.is_some_and(|frame| frame.is_ok()) {} };
-    let _ = tokio::time::timeout(Duration::from_secs(1), all).await;
-}
-
 /// How long a device waits for the token or the queue: it does not try again by itself.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the desk gets beyond that to say that the token did not answer.
 const GRACE: Duration = Duration::from_secs(2);
-
-/// Octets of a body. A certification request may have 16 KiB, the rest is small.
-const MOST_OCTETS: usize = 64 * 1024;
-
-/// For a body to arrive.
-const BODY: Duration = Duration::from_secs(10);
 
 /// Characters of a device's name.
 const LONGEST_NAME: usize = 128;

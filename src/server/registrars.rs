@@ -1,7 +1,7 @@
 //! Who asks: registrar tokens, compared by their hashes in constant time.
 //!
-//! The ledger holds the hashes. They are read again every second, and at once when a token is not known; whether a
-//! token is still good is decided in the transaction that reserves.
+//! The ledger holds the hashes. They are read again every second, and within a tenth of one when a token is not known;
+//! whether a token is still good is decided in the transaction that reserves.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,7 +56,7 @@ impl Registrars {
     }
 
     /// Finds out who asks. A registrar token that is sent has to be good, whether or not one is needed.
-    pub(super) async fn caller(
+    pub(super) fn caller(
         &self,
         headers: &HeaderMap,
         address: IpAddr,
@@ -65,7 +65,7 @@ impl Registrars {
         let Some(token) = presented(headers)? else {
             return self.nobody(address);
         };
-        let Some(registrar) = self.find(token).await? else {
+        let Some(registrar) = self.find(&sha256(token))? else {
             // A client without token has to send some text to skip its OAuth flow.
             if self.anonymous != Anonymous::Refuse && !token.starts_with(PREFIX) {
                 return self.nobody(address);
@@ -107,20 +107,22 @@ impl Registrars {
         }
     }
 
-    /// A token that is not known may have been made a moment ago: it is looked for in what is read after it came.
-    async fn find(&self, token: &[u8]) -> Result<Option<Registrar>, Problem> {
-        let hash = sha256(token);
-        let found = find_among(&self.read(OLD)?, &hash);
-        if found.is_some() || !token.starts_with(PREFIX) {
-            return Ok(found);
+    /// Compares with every hash there is, whichever fits.
+    fn find(&self, hash: &[u8; 32]) -> Result<Option<Registrar>, Problem> {
+        let found = |registrars: &[Registrar]| {
+            let mut found = None;
+            for registrar in registrars {
+                if aws_lc_rs::constant_time::verify_slices_are_equal(&registrar.token, hash).is_ok()
+                {
+                    found = Some(registrar.clone());
+                }
+            }
+            found
+        };
+        match found(&self.read(OLD)?) {
+            Some(registrar) => Ok(Some(registrar)),
+            None => Ok(found(&self.read(OLD_FOR_A_STRANGER)?)),
         }
-        tokio::time::sleep(OLD_FOR_A_STRANGER.saturating_sub(self.age())).await;
-        Ok(find_among(&self.read(OLD_FOR_A_STRANGER)?, &hash))
-    }
-
-    fn age(&self) -> Duration {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.read_at.elapsed()
     }
 
     fn read(&self, old: Duration) -> Result<Arc<[Registrar]>, Problem> {
@@ -196,17 +198,6 @@ impl Caller {
     }
 }
 
-/// Compares with every hash there is, whichever fits.
-fn find_among(registrars: &[Registrar], hash: &[u8; 32]) -> Option<Registrar> {
-    let mut found = None;
-    for registrar in registrars {
-        if aws_lc_rs::constant_time::verify_slices_are_equal(&registrar.token, hash).is_ok() {
-            found = Some(registrar.clone());
-        }
-    }
-    found
-}
-
 /// The token a request carries. Two different ones are refused rather than chosen from.
 fn presented(headers: &HeaderMap) -> Result<Option<&[u8]>, Problem> {
     let bearer = |value: &'_ [u8]| -> bool {
@@ -246,8 +237,8 @@ fn unauthorized(rule: &'static str, text: impl Into<String>) -> Problem {
 /// What was read longer ago is read again.
 const OLD: Duration = Duration::from_secs(1);
 
-/// What a stranger waits for. Strangers cannot make the ledger be read more often.
-const OLD_FOR_A_STRANGER: Duration = Duration::from_millis(100);
+/// A token that is not known may have been made a moment ago. Strangers cannot make the ledger be read more often.
+pub(super) const OLD_FOR_A_STRANGER: Duration = Duration::from_millis(100);
 
 /// How every registrar token begins.
 const PREFIX: &[u8] = b"fcr_";

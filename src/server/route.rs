@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::address;
 use super::metrics::Metrics;
-use super::problem::Problem;
+use super::problem::{Problem, shown};
 use super::quiet::Quiet;
 use super::register::Registration;
 use super::registrars::Caller;
@@ -69,7 +69,7 @@ impl Endpoint {
                 self.only_get(request.method(), metrics, &id)
             }
             (path, _) => {
-                let message = format!("there is no `{}` here", path.escape_debug());
+                let message = format!("there is no `{}` here", shown(path));
                 problem(&Problem::new(StatusCode::NOT_FOUND, "path", message), &id)
             }
         };
@@ -121,11 +121,10 @@ impl Endpoint {
                     Err(fault) => problem(&fault, id),
                 }
             }
-            _ => {
-                let message = format!("`{}` is not answered here", request.method());
-                let fault = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", message);
-                problem(&fault.header("allow", "HEAD, POST"), id)
-            }
+            _ => problem(
+                &not_answered(request.method()).header("allow", "HEAD, POST"),
+                id,
+            ),
         }
     }
 
@@ -138,9 +137,7 @@ impl Endpoint {
         if matches!(*method, Method::GET | Method::HEAD) {
             return answer();
         }
-        let message = format!("`{method}` is not answered here");
-        let fault = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", message);
-        problem(&fault.header(ALLOW.as_str(), "GET, HEAD"), id)
+        problem(&not_answered(method).header("allow", "GET, HEAD"), id)
     }
 
     fn ready(&self) -> Response<Reply> {
@@ -150,6 +147,11 @@ impl Endpoint {
             false => text(StatusCode::SERVICE_UNAVAILABLE, JSON, report),
         }
     }
+}
+
+fn not_answered(method: &Method) -> Problem {
+    let message = format!("`{}` is not answered here", shown(method.as_str()));
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", message)
 }
 
 fn problem(fault: &Problem, id: &str) -> Response<Reply> {

@@ -45,13 +45,14 @@ impl Status {
 
     /// Waits until everything is well; whether it was in time.
     pub(super) async fn wait(&self, until: tokio::time::Instant) -> bool {
-        if self.is_ready() {
-            return true;
+        let mut looks = self.ready.subscribe();
+        while !self.is_ready() {
+            let look = tokio::time::timeout_at(until, looks.changed()).await;
+            if !matches!(look, Ok(Ok(()))) {
+                return false;
+            }
         }
-        let mut ready = self.ready.subscribe();
-        tokio::time::timeout_at(until, ready.wait_for(|ready| *ready))
-            .await
-            .is_ok()
+        true
     }
 
     /// The report of `/readyz`.
@@ -116,7 +117,13 @@ impl Monitor {
             let name = issuer.name();
             let token = issuer.check();
             self.metrics.token_is_up(name, token.is_ok());
-            parts.insert(format!("token of {name}"), fault(token));
+            parts.insert(
+                format!("token of {name}"),
+                token.as_ref().err().map(error::on_one_line),
+            );
+            if let Err(error) = token {
+                self.desk.consider(error);
+            }
             parts.insert(format!("validity of {name}"), fault(issuer.check_time(now)));
             let (not_after, issues_until) = validity(issuer, &self.profile);
             self.metrics

@@ -11,6 +11,7 @@ use rustls::{ServerConfig, SignatureAlgorithm, SignatureScheme};
 use tokio_rustls::TlsAcceptor;
 
 use crate::error::Error;
+use crate::timestamp::Timestamp;
 use crate::token::Signer;
 use crate::x509::{Certificate, Curve, KeyKind};
 
@@ -33,7 +34,9 @@ pub struct Tls {
 }
 
 /// Makes what accepts TLS connections: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, no client certificates.
-pub(super) fn acceptor(tls: Tls) -> Result<TlsAcceptor, Error> {
+///
+/// A certificate that no device would accept now is refused; one that expires later is used until somebody replaces it.
+pub(super) fn acceptor(tls: Tls, now: Timestamp) -> Result<TlsAcceptor, Error> {
     let wrong = |what: &str| unusable(&tls.path, what);
     let read: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_slice_iter(&tls.chain).collect();
@@ -42,6 +45,11 @@ pub(super) fn acceptor(tls: Tls) -> Result<TlsAcceptor, Error> {
         .first()
         .ok_or_else(|| wrong("there is no certificate in it"))?;
     let leaf = Certificate::from_der(leaf).map_err(|error| wrong(&error.to_string()))?;
+    let (from, until) = (leaf.not_before(), leaf.not_after());
+    if now < from || now > until {
+        let what = format!("it is valid from {from} to {until}, and now is {now}");
+        return Err(wrong(&what));
+    }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let key: Arc<dyn SigningKey> = match tls.key {
         TlsKey::Pem(pem) => {
@@ -50,15 +58,20 @@ pub(super) fn acceptor(tls: Tls) -> Result<TlsAcceptor, Error> {
             let load = provider.key_provider.load_private_key(key);
             load.map_err(|_| wrong("its key cannot be used for TLS"))?
         }
-        TlsKey::Token(signer) => TokenKey::of(signer).ok_or_else(|| wrong("its key is not EC"))?,
+        TlsKey::Token(signer) => {
+            let key = TokenKey::of(signer).ok_or_else(|| wrong("its key is not EC"))?;
+            match key.belongs_to(&leaf)? {
+                true => Arc::new(key),
+                false => return Err(wrong(OTHER_KEY)),
+            }
+        }
     };
     let certified = CertifiedKey::new(chain, key);
     certified.keys_match().or_else(|error| match error {
-        // A token's key was found by the certificate's public key.
+        // A token's key has shown already whose it is.
         rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown) => Ok(()),
-        _ => Err(wrong("its key belongs to another certificate")),
+        _ => Err(wrong(OTHER_KEY)),
     })?;
-    let _ = leaf;
     let resolver = Arc::new(rustls::sign::SingleCertAndKey::from(certified));
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
@@ -83,13 +96,25 @@ struct TokenKey {
 }
 
 impl TokenKey {
-    fn of(signer: Arc<dyn Signer>) -> Option<Arc<dyn SigningKey>> {
+    fn of(signer: Arc<dyn Signer>) -> Option<TokenKey> {
         let scheme = match signer.public_key().kind() {
             KeyKind::Ec(Curve::P256) => SignatureScheme::ECDSA_NISTP256_SHA256,
             KeyKind::Ec(Curve::P384) => SignatureScheme::ECDSA_NISTP384_SHA384,
             _ => return None,
         };
-        Some(Arc::new(TokenKey { signer, scheme }))
+        Some(TokenKey { signer, scheme })
+    }
+
+    /// Whether it is the certificate's key. Some tokens have no public keys to compare: only a signature tells then.
+    fn belongs_to(&self, leaf: &Certificate) -> Result<bool, Error> {
+        let KeyKind::Ec(curve) = leaf.key().kind() else {
+            return Ok(false);
+        };
+        let signature = self.signer.sign(PROBE)?;
+        let verified = leaf
+            .key()
+            .verify(curve.signature_algorithm(), PROBE, &signature);
+        Ok(verified.is_ok())
     }
 }
 
@@ -123,3 +148,8 @@ impl TlsSigner for TokenKey {
         self.scheme
     }
 }
+
+/// What no handshake ever signs.
+const PROBE: &[u8] = b"factory-ca serve: is this the key of the certificate?";
+
+const OTHER_KEY: &str = "its key belongs to another certificate";

@@ -21,6 +21,8 @@ struct State<T> {
     idle: Vec<T>,
     taken: usize,
     limit: usize,
+    /// Callers that wait: without them nobody is woken, which would cost a system call for each signature.
+    waiting: usize,
     /// When a seat was last taken or freed.
     moved: Instant,
 }
@@ -49,6 +51,7 @@ impl<T> Pool<T> {
                 idle: vec![first],
                 taken: 0,
                 limit: limit.max(1),
+                waiting: 0,
                 moved: Instant::now(),
             }),
             freed: Condvar::new(),
@@ -61,8 +64,10 @@ impl<T> Pool<T> {
         let mut state = lock(&self.state);
         while state.taken >= state.limit {
             let left = state.patience(self.patience)?;
+            state.waiting += 1;
             let woken = self.freed.wait_timeout(state, left);
             (state, _) = woken.unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
         state.taken += 1;
         state.moved = Instant::now();
@@ -130,8 +135,11 @@ impl<T> Drop for Seat<'_, T> {
         state.taken -= 1;
         state.moved = Instant::now();
         state.idle.extend(self.item.take());
+        let wanted = state.waiting > 0;
         drop(state);
-        self.pool.freed.notify_one();
+        if wanted {
+            self.pool.freed.notify_one();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! factory-ca.yaml, profiles and names.
 
+use factory_ca::config::Config;
 use snapbox::str;
 
 use crate::support::factory::Factory;
@@ -338,4 +339,43 @@ fn a_factory_name_of_64_characters_is_taken() {
     factory.key("dev");
     factory.request_with_key("dev", "dev", &subject, &["-utf8"]);
     factory.run("device issue dev.csr -o dev.pem").succeeds();
+}
+
+/// The sections of the endpoint that `init` writes as comments: what is a default is said truly, the rest can be read.
+#[test]
+fn what_init_leaves_commented_out_can_be_filled_in() {
+    let factory = Factory::demo();
+    let text = factory.read("pki/factory-ca.yaml");
+    let (before, comments) = text.split_once("\n#\n#gateway:").unwrap();
+    let comments = format!("#gateway:{comments}");
+    let lines = comments.lines().map(|line| line.strip_prefix('#').unwrap());
+    let lines: Vec<&str> = lines.collect();
+    factory.write(
+        "pki/factory-ca.yaml",
+        format!("{before}\n{}\n", lines.join("\n")),
+    );
+    factory.run("ca list").succeeds();
+    let config = Config::load(&factory.path("pki")).unwrap();
+    assert!(config.gateway().url.is_some() && config.gateway().ostree_url.is_some());
+    assert!(config.server().operations.is_some() && config.server().tls.is_some());
+    assert_eq!(config.server().authorities, ["line-1"]);
+    assert!(config.foundries().token.is_some() && config.foundries().device_group.is_some());
+
+    // Without the examples nothing is changed.
+    let defaults: Vec<&str> = lines
+        .into_iter()
+        .filter(|line| !line.contains("# example"))
+        .collect();
+    let defaults = format!("{before}\n{}\n", defaults.join("\n"));
+    factory.write(
+        "pki/factory-ca.yaml",
+        defaults.replace("timeout: 10s", "timeout: 11s"),
+    );
+    let changed = Config::load(&factory.path("pki")).unwrap();
+    factory.write("pki/factory-ca.yaml", defaults);
+    let filled = Config::load(&factory.path("pki")).unwrap();
+    factory.write("pki/factory-ca.yaml", text);
+    let plain = Config::load(&factory.path("pki")).unwrap();
+    assert_eq!(format!("{filled:?}"), format!("{plain:?}"));
+    assert_ne!(format!("{changed:?}"), format!("{plain:?}"));
 }

@@ -9,7 +9,7 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 29] = [
+const COMMANDS: [&str; 30] = [
     "init",
     "token list",
     "token init",
@@ -32,6 +32,7 @@ const COMMANDS: [&str; 29] = [
     "ledger check",
     "ledger export",
     "ledger backup",
+    "gateway retry",
     "gateway denied list",
     "gateway denied delete",
     "serve",

@@ -17,4 +17,5 @@ mod pins;
 mod registrars;
 mod reissue;
 mod requests;
+mod retry;
 mod tokens;

@@ -4,6 +4,7 @@
 mod admission;
 mod build;
 mod captured;
+mod corpus;
 mod issuer;
 mod kinds;
 mod malformed;

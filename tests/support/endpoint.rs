@@ -3,12 +3,13 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::process::{Child, ExitStatus, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::factory::Factory;
+use super::factory::{BINARY, Factory};
 
 /// A running endpoint. Dropped, it is killed.
 pub struct Endpoint {
@@ -17,6 +18,8 @@ pub struct Endpoint {
     pub address: String,
     log: Arc<Mutex<String>>,
     reader: Option<JoinHandle<()>>,
+    /// What must never be in the log, beside registrar tokens.
+    secrets: Vec<String>,
 }
 
 /// An answer, its header names in lower case.
@@ -31,14 +34,23 @@ impl Factory {
     /// The demo factory with a gateway's address, and more of factory-ca.yaml.
     pub fn with_endpoint(more: &str) -> Factory {
         let factory = Factory::demo();
-        let text = factory.read("pki/factory-ca.yaml");
-        let gateway = "gateway: {url: \"https://gateway.example:8443\", ostree-url: \"https://ostree.example:8443\"}";
-        fs::write(
-            factory.path("pki/factory-ca.yaml"),
-            format!("{text}\n{gateway}\n{more}\n"),
-        )
-        .unwrap();
+        factory.add_endpoint(more);
         factory
+    }
+
+    /// A gateway's address, and more of factory-ca.yaml.
+    pub fn add_endpoint(&self, more: &str) {
+        let text = self.read("pki/factory-ca.yaml");
+        let gateway = "gateway: {url: \"https://gateway.example:8443\", ostree-url: \"https://ostree.example:8443\"}";
+        let text = format!("{text}\n{gateway}\n{more}\n");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
+    }
+
+    /// A `server:` section where there is none.
+    pub fn add_to_server(&self, more: &str) {
+        let text = self.read("pki/factory-ca.yaml");
+        let text = format!("{text}\nserver: {{{more}}}\n");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
     }
 
     /// A registrar token; `options` as in `--max 3 --reissue`.
@@ -59,11 +71,19 @@ impl Factory {
     pub fn serve_with(&self, more: &[&str]) -> Endpoint {
         let mut arguments = vec!["serve", "--listen", "127.0.0.1:0"];
         arguments.extend(more);
-        let mut process = self
-            .command(&arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        self.start(&mut self.command(&arguments))
+    }
+
+    /// Starts it with at most so many open files.
+    pub fn serve_with_files(&self, most: usize) -> Endpoint {
+        let limit = format!("--nofile={most}:{most}");
+        let arguments = [&limit, BINARY, "serve", "--listen", "127.0.0.1:0"];
+        self.start(&mut self.program(Path::new("prlimit"), &arguments))
+    }
+
+    /// Starts the endpoint with a command that does so.
+    pub fn start(&self, command: &mut Command) -> Endpoint {
+        let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(process.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
         let address = loop {
@@ -71,8 +91,8 @@ impl Factory {
             let read = stderr.read_line(&mut line).unwrap();
             log.lock().unwrap().push_str(&line);
             assert!(read > 0, "it did not start: {}", log.lock().unwrap());
-            if let Some((_, address)) = line.split_once("address=") {
-                break address.trim().to_owned();
+            if let Some(address) = listening(&line) {
+                break address.to_owned();
             }
         };
         let reader = std::thread::spawn({
@@ -90,8 +110,25 @@ impl Factory {
             address,
             log,
             reader: Some(reader),
+            secrets: self.secrets(),
         }
     }
+
+    /// An endpoint that must not start: with this code and text, and nothing done.
+    pub fn refuses_to_serve(&self, code: i32, text: impl Into<snapbox::Data>) {
+        // One that starts all the same must not keep the test waiting.
+        let arguments = ["20", BINARY, "serve", "--listen", "127.0.0.1:0"];
+        let mut command = self.program(Path::new("timeout"), &arguments);
+        self.refuses_command(&mut command, code, text);
+    }
+}
+
+/// The address of a log line that tells one, as text or as JSON.
+fn listening(line: &str) -> Option<&str> {
+    let (_, text) = line
+        .split_once("address=")
+        .or_else(|| line.split_once("\"address\":\""))?;
+    text.split(['"', ' ', '\n']).next()
 }
 
 impl Endpoint {
@@ -132,9 +169,43 @@ impl Endpoint {
         self.send(&post(token, body))
     }
 
+    /// The addresses it listens on: for devices, and for operation if that is apart.
+    pub fn addresses(&self) -> Vec<String> {
+        let log = self.log();
+        log.lines()
+            .filter_map(|line| listening(line).map(str::to_owned))
+            .collect()
+    }
+
+    /// Waits until the log says so.
+    pub fn wait_for_log(&self, text: &str) {
+        let begun = Instant::now();
+        while !self.log().contains(text) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "`{text}` is not in the log: {}",
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Sends a signal and waits for the end.
-    pub fn end(mut self, signal: rustix::process::Signal) -> ExitStatus {
+    pub fn end(self, signal: rustix::process::Signal) -> ExitStatus {
         self.signal(signal);
+        self.wait().0
+    }
+
+    /// Waits for the end; returns the whole log, too.
+    pub fn wait(mut self) -> (ExitStatus, String) {
+        let status = self.wait_for_status();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        (status, self.log())
+    }
+
+    fn wait_for_status(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -170,6 +241,24 @@ impl Drop for Endpoint {
         let _ = self.process.wait();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
+        }
+        if !std::thread::panicking() {
+            self.assert_no_secret_in_log();
+        }
+    }
+}
+
+impl Endpoint {
+    /// Neither registrar tokens, which have a shape, nor the factory's secrets.
+    fn assert_no_secret_in_log(&self) {
+        let log = self.log();
+        let token = regex::Regex::new("fcr_[A-Za-z0-9_-]{20}").unwrap();
+        assert!(
+            !token.is_match(&log),
+            "a registrar token is in the log: {log}"
+        );
+        for secret in &self.secrets {
+            assert!(!log.contains(secret), "a secret is in the log: {log}");
         }
     }
 }

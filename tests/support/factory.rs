@@ -11,6 +11,8 @@ use regex::Regex;
 use snapbox::{Assert, Data, Redactions};
 use tempfile::TempDir;
 
+use super::badday::BadDay;
+
 /// A directory that commands run in; the PKI directory is `pki` below it.
 pub struct Factory {
     home: TempDir,
@@ -107,6 +109,17 @@ impl Factory {
     /// Changes factory-ca.yaml.
     pub fn configure(&self, from: &str, to: &str) {
         self.edit("pki/factory-ca.yaml", from, to);
+    }
+
+    /// Puts a module that can have a bad day between the embedded token `line` and its users.
+    pub fn bad_day(&self) -> BadDay {
+        let bad = BadDay::build(self.home());
+        let text = self.read("pki/factory-ca.yaml");
+        let (before, line) = text.split_once("\n  line:\n").unwrap();
+        let line = line.replacen("\"embedded\"", bad.module.to_str().unwrap(), 1);
+        let text = format!("{before}\n  line:\n{line}");
+        fs::write(self.path("pki/factory-ca.yaml"), text).unwrap();
+        bad
     }
 
     /// Replaces the URI of the token `line` by one without serial number.
@@ -237,13 +250,26 @@ impl Factory {
 
     /// The PINs in the files of this factory.
     pub fn pins(&self) -> Vec<String> {
+        self.texts_in(&["pin"])
+    }
+
+    /// The PINs and the tokens for other servers in the files of this factory.
+    pub fn secrets(&self) -> Vec<String> {
+        self.texts_in(&["pin", "token"])
+    }
+
+    fn texts_in(&self, extensions: &[&str]) -> Vec<String> {
         let mut files = BTreeMap::new();
         collect(self.home(), self.home(), &mut files);
+        let known = |path: &Path| {
+            let extension = path.extension().and_then(|found| found.to_str());
+            extension.is_some_and(|found| extensions.contains(&found))
+        };
         files
             .into_iter()
-            .filter(|(path, _)| path.extension().is_some_and(|end| end == "pin"))
-            .map(|(_, pin)| String::from_utf8(pin).unwrap().trim_end().to_owned())
-            .filter(|pin| !pin.is_empty())
+            .filter(|(path, _)| known(path))
+            .map(|(_, text)| String::from_utf8(text).unwrap().trim_end().to_owned())
+            .filter(|text| !text.is_empty())
             .collect()
     }
 

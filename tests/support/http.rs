@@ -141,6 +141,11 @@ impl MockServer {
         MockServer { port, state }
     }
 
+    /// Answers the next requests so.
+    pub fn expect(&self, answers: Vec<Answer>) {
+        self.state.answers.lock().unwrap().extend(answers);
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -2,8 +2,13 @@
 #![allow(dead_code)]
 
 pub mod badday;
+#[path = "../requests/build.rs"]
+pub mod build;
+pub mod device;
 pub mod endpoint;
 pub mod factory;
+pub mod foreign;
+pub mod fulldisk;
 pub mod http;
 pub mod requests;
 

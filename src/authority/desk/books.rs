@@ -1,9 +1,11 @@
 //! The ledger thread: whatever waits goes into one transaction.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Alarm, Case, Fault, Job, Queue, Work};
+use super::inbox::Inbox;
+use super::waiting::Reserved;
+use super::{Alarm, Case, Fault, Job};
 use crate::authority::{Authority, Entropy, Error, Issued, Origin, shown_serials};
 use crate::ledger::{
     self, AtGateway, EntryId, GatewayAnswer, Group, Refused, Registering, Reservation, Writer,
@@ -18,35 +20,37 @@ pub(super) struct Books {
     pub(super) clock: fn() -> Timestamp,
     pub(super) alarm: Arc<Alarm>,
     pub(super) fault: Fault,
-    /// Reserved entries that came to nothing while the ledger could not be written: abandoned with the next group.
-    pub(super) owed: Vec<EntryId>,
+    pub(super) inbox: Arc<Inbox>,
+    /// What could not be written, and is true all the same: it goes into the next group.
+    pub(super) owed: Vec<Owed>,
+}
+
+/// Something about an entry that the ledger has yet to hear.
+#[derive(Clone, Copy)]
+pub(super) enum Owed {
+    /// It was reserved, and came to nothing.
+    Abandon(EntryId),
+    /// Its certificate was handed out.
+    Offer(EntryId),
 }
 
 /// What became of a job within a transaction; it counts once that is committed.
 enum Outcome {
     Done,
     Reserved(Reservation),
+    /// Its certificate does not stand any more.
+    Withdrawn,
 }
 
 impl Books {
-    pub(super) fn run(mut self, queue: &Queue<Job>) {
-        while let Ok(first) = queue.recv() {
-            let mut ended = matches!(first, Job::End);
-            let mut jobs = vec![first];
-            // Notes that nobody waits for wait for company.
-            let mut patience = PATIENCE;
-            while jobs.len() < LARGEST_GROUP && !ended {
-                let next = match jobs.iter().all(Job::can_wait) && !patience.is_zero() {
-                    true => queue.recv_timeout(std::mem::take(&mut patience)).ok(),
-                    false => queue.try_recv().ok(),
-                };
-                match next {
-                    Some(Job::End) => ended = true,
-                    Some(job) => jobs.push(job),
-                    None => break,
-                }
+    pub(super) fn run(mut self) {
+        loop {
+            let mut jobs = self.inbox.take(!self.owed.is_empty());
+            let ended = jobs.iter().any(|job| matches!(job, Job::End));
+            jobs.retain(|job| !matches!(job, Job::End));
+            if !jobs.is_empty() || !self.owed.is_empty() {
+                self.commit(jobs);
             }
-            self.commit(jobs);
             if ended {
                 return;
             }
@@ -69,14 +73,29 @@ impl Books {
             Ok(outcomes) => {
                 self.owed.clear();
                 self.note(None);
-                for (job, outcome) in jobs.into_iter().zip(outcomes) {
-                    job.follow_up(outcome);
-                }
+                let reserved = jobs.into_iter().zip(outcomes);
+                let reserved = reserved.filter_map(|(job, outcome)| job.follow_up(outcome));
+                self.send_to_sign(reserved.collect());
             }
             Err(error) => {
                 self.note(Some((Instant::now(), error.to_string())));
                 self.fail(jobs, error);
             }
+        }
+    }
+
+    /// Hands reserved cases to the signers of their tokens.
+    fn send_to_sign(&self, reserved: Vec<Reserved>) {
+        self.inbox.signing(reserved.len());
+        let mut reserved = reserved.into_iter().peekable();
+        while let Some(first) = reserved.next() {
+            let counter = first.0.counter.clone();
+            let mut cases = vec![first];
+            let same = |next: &Reserved| Arc::ptr_eq(&next.0.counter, &counter);
+            while let Some(next) = reserved.next_if(same) {
+                cases.push(next);
+            }
+            counter.waiting.put(cases);
         }
     }
 
@@ -86,8 +105,11 @@ impl Books {
 
     fn transact(&self, jobs: &[Job]) -> Result<Vec<Outcome>, Error> {
         let mut group = self.writer.group((self.clock)())?;
-        for entry in &self.owed {
-            group.abandon(*entry)?;
+        for owed in &self.owed {
+            match owed {
+                Owed::Abandon(entry) => group.abandon(*entry)?,
+                Owed::Offer(entry) => drop(group.offer(*entry)?),
+            }
         }
         let outcomes = jobs
             .iter()
@@ -120,7 +142,11 @@ impl Books {
                 message: &rejection.message,
             })?,
             // Somebody else may have asked the backend meanwhile and kept its answer.
-            Job::GatewayDone(entry, _) => drop(group.gateway(*entry, GatewayAnswer::Done)?),
+            Job::GatewayDone(entry, _) => {
+                if !group.gateway(*entry, GatewayAnswer::Done)? && !group.stands(*entry)? {
+                    return Ok(Outcome::Withdrawn);
+                }
+            }
             Job::GatewayRefused(entry, _) => drop(group.gateway(*entry, GatewayAnswer::Refused)?),
             Job::End => {}
         }
@@ -146,20 +172,29 @@ impl Books {
     /// Nothing of the group was written, or it is in doubt: nobody gets a certificate.
     fn fail(&mut self, jobs: Vec<Job>, error: Error) {
         let error = Arc::new(error);
+        // What is in doubt, or stopped because of it, is for the next writer to put in order.
+        let is_over = leaves_doubt(&error);
+        if is_over {
+            self.owed.clear();
+        }
         for job in jobs {
             match job {
                 Job::Reserve(case) => (case.reply)(Err(error.clone())),
                 Job::Record(case, entry, _) | Job::Abandon(case, entry, _) => {
-                    self.owed.push(entry);
+                    if !is_over {
+                        self.owed.push(Owed::Abandon(entry));
+                    }
                     (case.reply)(Err(error.clone()));
                 }
                 Job::GatewayDone(_, done) | Job::GatewayRefused(_, done) => {
                     done(Err(error.clone()));
                 }
+                Job::Offer(entry) if !is_over => self.owed.push(Owed::Offer(entry)),
+                // The log has it.
                 Job::Offer(_) | Job::Reject(_) | Job::End => {}
             }
         }
-        if leaves_doubt(&error) {
+        if is_over {
             self.alarm.raise(error);
         }
     }
@@ -167,13 +202,14 @@ impl Books {
 
 impl Job {
     /// Whether nobody waits for it.
-    fn can_wait(&self) -> bool {
+    pub(super) fn can_wait(&self) -> bool {
         matches!(self, Job::Offer(_) | Job::Reject(_))
     }
 
-    fn follow_up(self, outcome: Outcome) {
+    /// Answers whoever waits; what was reserved is to be signed.
+    fn follow_up(self, outcome: Outcome) -> Option<Reserved> {
         match (self, outcome) {
-            (Job::Reserve(case), Outcome::Reserved(reservation)) => case.go_on(reservation),
+            (Job::Reserve(case), Outcome::Reserved(reservation)) => return case.go_on(reservation),
             (Job::Record(mut case, entry, certificate), _) => {
                 case.steps.record = case.lap();
                 let mut issued = case.application.prepared.issued(entry, certificate);
@@ -181,20 +217,21 @@ impl Job {
                 (case.reply)(Ok((issued, case.steps)));
             }
             (Job::Abandon(case, _, error), _) => (case.reply)(Err(Arc::new(error))),
+            (Job::GatewayDone(_, done), Outcome::Withdrawn) => {
+                done(Err(Arc::new(Error::NotReleased)));
+            }
             (Job::GatewayDone(_, done) | Job::GatewayRefused(_, done), _) => done(Ok(())),
             _ => {}
         }
+        None
     }
 }
 
 impl Case {
-    fn go_on(mut self: Box<Case>, reservation: Reservation) {
+    fn go_on(mut self: Box<Case>, reservation: Reservation) -> Option<Reserved> {
         self.steps.reserve = self.lap();
         match reservation {
-            Reservation::Reserved(entry) => {
-                let waiting = self.counter.waiting.clone();
-                let _ = waiting.send(Work::Sign(self, entry));
-            }
+            Reservation::Reserved(entry) => return Some((self, entry)),
             Reservation::Repeated(entry) => {
                 let steps = self.steps;
                 let issued = Issued::again(*entry).map(|issued| (issued, steps));
@@ -202,11 +239,12 @@ impl Case {
             }
             Reservation::Refused(conflict) => (self.reply)(Err(Arc::new(conflict.into()))),
         }
+        None
     }
 }
 
 /// Whether the ledger no longer says what was signed, or contradicts itself.
-fn leaves_doubt(error: &Error) -> bool {
+pub(super) fn leaves_doubt(error: &Error) -> bool {
     match error {
         Error::Unrecorded { .. } => true,
         Error::Ledger(error) => matches!(
@@ -228,9 +266,3 @@ fn signed_serials(jobs: &[Job]) -> Option<String> {
         _ => None,
     }))
 }
-
-/// Jobs of one transaction: another process waits for the ledger some 20 ms at most.
-const LARGEST_GROUP: usize = 512;
-
-/// How long notes wait for company before they get a transaction of their own.
-const PATIENCE: Duration = Duration::from_millis(20);

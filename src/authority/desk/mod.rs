@@ -12,7 +12,9 @@
 //! nothing is released, and [`Desk::close`] returns the reason.
 
 mod books;
+mod inbox;
 mod signer;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use inbox::Inbox;
+use signer::Signer;
+use waiting::Waiting;
 
 use super::{Authority, Entropy, Error, Issued, Issuer, Prepared};
 use crate::ledger::{AtGateway, EntryId, OnLive, RegistrarId, Writer};
@@ -34,7 +38,7 @@ pub struct Desk {
     writer: Arc<Writer>,
     entropy: Entropy,
     clock: fn() -> Timestamp,
-    jobs: Sender<Job>,
+    inbox: Arc<Inbox>,
     books: JoinHandle<()>,
     signers: Vec<JoinHandle<()>>,
     alarm: Arc<Alarm>,
@@ -47,7 +51,7 @@ type Fault = Arc<Mutex<Option<(Instant, String)>>>;
 /// One CA of the desk, and those that wait for its token.
 pub struct Counter {
     issuer: Issuer,
-    waiting: Sender<Work>,
+    waiting: Waiting,
 }
 
 /// A request that was admitted, with all that the ledger is to know about it.
@@ -114,18 +118,24 @@ impl Desk {
         clock: fn() -> Timestamp,
         alarmed: Box<dyn Fn() + Send + Sync>,
     ) -> Desk {
-        let (jobs, to_do) = unbounded();
+        let inbox = Arc::new(Inbox::default());
         let alarm = Arc::new(Alarm::new(alarmed));
         let writer = Arc::new(writer);
         let fault = Fault::default();
         let mut counters = BTreeMap::new();
         let mut signers = Vec::new();
         for issuer in issuers {
-            let (waiting, queue) = unbounded();
+            let waiting = Waiting::default();
             let counter = Arc::new(Counter { issuer, waiting });
             for _ in 0..counter.issuer.lanes() {
-                let signer = signer::Signer::new(&queue, &jobs, &alarm);
-                signers.push(std::thread::spawn(move || signer.run()));
+                let (counter, inbox) = (counter.clone(), inbox.clone());
+                let alarm = alarm.clone();
+                let signer = Signer {
+                    counter,
+                    inbox,
+                    alarm,
+                };
+                signers.push(start("signer", move || signer.run()));
             }
             counters.insert(counter.issuer.name().to_owned(), counter);
         }
@@ -136,6 +146,7 @@ impl Desk {
             clock,
             alarm: alarm.clone(),
             fault: fault.clone(),
+            inbox: inbox.clone(),
             owed: Vec::new(),
         };
         Desk {
@@ -143,8 +154,8 @@ impl Desk {
             writer,
             entropy,
             clock,
-            jobs,
-            books: std::thread::spawn(move || books.run(&to_do)),
+            inbox,
+            books: start("ledger", move || books.run()),
             signers,
             alarm,
             fault,
@@ -218,26 +229,31 @@ impl Desk {
         recent.map(|(_, text)| text.clone())
     }
 
-    /// Whether the desk has to end.
-    pub fn is_alarmed(&self) -> bool {
-        self.alarm.is_raised()
+    /// Takes note of what a check of a token found; ends the desk if only an officer can help.
+    pub fn consider(&self, error: Error) {
+        if signer::ends_the_desk(&error) {
+            self.alarm.raise(Arc::new(error));
+        }
+    }
+
+    /// Why the desk has to end, if it has to.
+    pub fn cause(&self) -> Option<Arc<Error>> {
+        self.alarm.cause()
     }
 
     /// Ends the desk; everything that was submitted should have been answered. Returns why it had to end, if it had to.
     pub fn close(self, now: Timestamp) -> Result<(), Arc<Error>> {
         for counter in self.counters.values() {
-            for _ in 0..counter.issuer.lanes() {
-                let _ = counter.waiting.send(Work::End);
-            }
+            counter.waiting.end();
         }
         for signer in self.signers {
             let _ = signer.join();
         }
-        let _ = self.jobs.send(Job::End);
+        self.inbox.put(Job::End);
         let _ = self.books.join();
         // After a commit in doubt the writer refuses to write; what it had reserved is for the next one to abandon.
         let finished = Arc::into_inner(self.writer).map_or(Ok(vec![]), |writer| writer.finish(now));
-        match (self.alarm.take(), finished) {
+        match (self.alarm.cause(), finished) {
             (Some(cause), _) => Err(cause),
             (None, Err(error)) => Err(Arc::new(error.into())),
             (None, Ok(_)) => Ok(()),
@@ -245,7 +261,7 @@ impl Desk {
     }
 
     fn send(&self, job: Job) {
-        let _ = self.jobs.send(job);
+        self.inbox.put(job);
     }
 }
 
@@ -285,12 +301,6 @@ enum Job {
     End,
 }
 
-/// What a signer gets to do.
-enum Work {
-    Sign(Box<Case>, EntryId),
-    End,
-}
-
 /// Why the desk has to end.
 struct Alarm {
     raised: AtomicBool,
@@ -313,9 +323,10 @@ impl Alarm {
 
     /// The first cause is kept, unless a later one leaves an outcome in doubt.
     fn raise(&self, error: Arc<Error>) {
-        let grave = matches!(*error, Error::Unrecorded { .. });
+        let grave = books::leaves_doubt(&error);
         let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        if cause.is_none() || grave {
+        let before = cause.as_deref().is_some_and(books::leaves_doubt);
+        if cause.is_none() || (grave && !before) {
             *cause = Some(error);
         }
         drop(cause);
@@ -324,13 +335,20 @@ impl Alarm {
         }
     }
 
-    fn take(&self) -> Option<Arc<Error>> {
-        let mut cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
-        cause.take()
+    fn cause(&self) -> Option<Arc<Error>> {
+        let cause = self.cause.lock().unwrap_or_else(PoisonError::into_inner);
+        cause.clone()
     }
 }
 
-type Queue<T> = Receiver<T>;
+/// A thread with a name that tools show.
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let named = std::thread::Builder::new().name(name.to_owned());
+    match named.spawn(work) {
+        Ok(thread) => thread,
+        Err(error) => panic!("no thread can be started: {error}"),
+    }
+}
 
 /// After so long a fault of the ledger does not keep anybody from trying.
 const FORGOTTEN: Duration = Duration::from_secs(2);

@@ -3,67 +3,44 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-
-use super::{Alarm, Case, Job, Queue, Work};
+use super::inbox::Inbox;
+use super::{Alarm, Case, Counter, Job};
 use crate::authority::Error;
 use crate::ledger::EntryId;
 use crate::token;
 
 pub(super) struct Signer {
-    queue: Queue<Work>,
-    jobs: Sender<Job>,
-    alarm: Arc<Alarm>,
-    /// What a signature takes, as seen lately.
-    pace: Duration,
+    pub(super) counter: Arc<Counter>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) alarm: Arc<Alarm>,
 }
 
 impl Signer {
-    pub(super) fn new(queue: &Queue<Work>, jobs: &Sender<Job>, alarm: &Arc<Alarm>) -> Signer {
-        Signer {
-            queue: queue.clone(),
-            jobs: jobs.clone(),
-            alarm: alarm.clone(),
-            pace: A_WHILE,
-        }
-    }
-
-    /// Signs what waits, a few at a time: with a fast token the ledger is woken once for several, with a slow one
-    /// each lane takes one.
-    pub(super) fn run(mut self) {
-        while let Ok(Work::Sign(case, entry)) = self.queue.recv() {
-            let mut results = vec![self.sign(case, entry)];
-            let most = A_WHILE.as_nanos() / self.pace.as_nanos().max(1);
-            while (results.len() as u128) < most {
-                match self.queue.try_recv() {
-                    Ok(Work::Sign(case, entry)) => results.push(self.sign(case, entry)),
-                    Ok(Work::End) => {
-                        self.hand_on(results);
-                        return;
-                    }
-                    Err(_) => break,
-                }
+    /// Signs what waits for the token, then hands all of it on.
+    pub(super) fn run(self) {
+        while let Some(cases) = self.counter.waiting.take() {
+            let begun = Instant::now();
+            let count = cases.len();
+            let mut results = Vec::with_capacity(count);
+            for (case, entry) in cases {
+                let result = self.sign(case, entry, &mut results);
+                results.push(result);
             }
-            self.hand_on(results);
-        }
-    }
-
-    fn hand_on(&self, results: Vec<Job>) {
-        for job in results {
-            let _ = self.jobs.send(job);
+            self.counter.waiting.done(count, begun.elapsed());
+            self.inbox.signed(results);
         }
     }
 
     /// Tries until the case's deadline. No signature bytes were received before a repetition, so it is harmless.
-    fn sign(&mut self, mut case: Box<Case>, entry: EntryId) -> Job {
+    ///
+    /// What is signed already does not wait for a token that fails, and nothing is signed for a caller that has gone.
+    fn sign(&self, mut case: Box<Case>, entry: EntryId, before: &mut Vec<Job>) -> Job {
         loop {
-            if self.alarm.is_raised() {
+            if self.alarm.is_raised() || Instant::now() >= case.application.deadline {
                 return Job::Abandon(case, entry, Error::NotReleased);
             }
-            let begun = Instant::now();
-            let error = match case.counter.issuer.sign(case.application.prepared.linted()) {
+            let error = match self.counter.issuer.sign(case.application.prepared.linted()) {
                 Ok(certificate) => {
-                    self.pace = (self.pace * 7 + begun.elapsed()) / 8;
                     case.steps.sign = case.lap();
                     return Job::Record(case, entry, certificate);
                 }
@@ -76,21 +53,22 @@ impl Signer {
             if Instant::now() + PAUSE >= case.application.deadline {
                 return Job::Abandon(case, entry, error);
             }
+            self.inbox.signed(std::mem::take(before));
             std::thread::sleep(PAUSE);
         }
     }
 }
 
 /// A signature that does not verify, or a PIN that must not be tried again.
-fn ends_the_desk(error: &Error) -> bool {
+pub(super) fn ends_the_desk(error: &Error) -> bool {
     match error {
         Error::SignatureWrong { .. } => true,
-        Error::Token(error) => token_wants_an_officer(error),
+        Error::Token(error) => wants_an_officer(error),
         _ => false,
     }
 }
 
-fn token_wants_an_officer(error: &token::Error) -> bool {
+fn wants_an_officer(error: &token::Error) -> bool {
     matches!(
         error,
         token::Error::PinRejected { .. }
@@ -101,6 +79,3 @@ fn token_wants_an_officer(error: &token::Error) -> bool {
 
 /// Between two tries of a token that fails.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// A signer signs for so long before the ledger hears of it: longer would keep the first of them waiting.
-const A_WHILE: Duration = Duration::from_micros(500);

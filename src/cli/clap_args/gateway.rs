@@ -6,9 +6,19 @@ use crate::cli::help;
 
 #[derive(Debug, Subcommand)]
 pub enum Gateway {
+    /// Create the devices at the backend that wait for it
+    #[command(after_help = help::GATEWAY_RETRY)]
+    Retry(Retry),
     /// List the devices that may not register, or let them register again
     #[command(subcommand)]
     Denied(Denied),
+}
+
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// Show which devices wait, and ask nobody
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

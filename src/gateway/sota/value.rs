@@ -64,6 +64,9 @@ impl fmt::Display for Value {
 }
 
 fn quoted(text: &str) -> Result<String, &'static str> {
+    if let Some(plain) = plain(text) {
+        return Ok(plain.to_owned());
+    }
     if let Ok(Toml::String(string)) = text.parse() {
         return Ok(string.into_value());
     }
@@ -71,6 +74,13 @@ fn quoted(text: &str) -> Result<String, &'static str> {
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
     inner.map(str::to_owned).ok_or(CLOSED)
+}
+
+/// A basic string with nothing in it that means anything: what clients send, and not worth a parser.
+fn plain(text: &str) -> Option<&str> {
+    let inner = text.strip_prefix('"')?.strip_suffix('"')?;
+    let means_nothing = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    inner.bytes().all(means_nothing).then_some(inner)
 }
 
 fn bare(text: &str) -> Value {

@@ -85,7 +85,7 @@ pub(super) fn unreadable(path: &Path, source: rusqlite::Error) -> Error {
 
 /// Commits; the fate is unknown unless SQLite says that the transaction did not happen.
 pub(super) fn commit(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let Err(source) = connection.execute_batch("COMMIT") else {
+    let Err(source) = write::commit(connection) else {
         return Ok(());
     };
     // Whatever is still open must not stay open; what was written is not undone by this.
@@ -176,9 +176,10 @@ pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;
 /// "FCAL": what `file` and this program know a ledger by.
 const APPLICATION_ID: i32 = 0x4643_414c;
 
-/// Negative means KiB. Serials, keys and device identities are random, so three trees are touched all over; 32 MiB
-/// hold them for about a hundred and fifty thousand certificates, beyond that the operating system's cache helps.
-const CACHE_KIB: i64 = -32_768;
+/// Negative means KiB. Serials, keys and device identities are random, so three trees are touched all over; 16 MiB
+/// hold them for about seventy thousand certificates, beyond that the operating system's cache helps. More is not
+/// faster: SQLite walks its whole cache at the end of most transactions that split a page.
+const CACHE_KIB: i64 = -16_384;
 
 /// 64 MiB of write-ahead log between checkpoints: pages written many times are copied once, which saved a
 /// fifth of what a reservation costs with 50 000 certificates.

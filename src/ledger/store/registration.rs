@@ -87,9 +87,10 @@ pub(in crate::ledger) fn pending(
     limit: usize,
 ) -> Result<Vec<Entry>> {
     // Written so that the partial index is walked, which holds nothing else.
-    let condition = "WHERE entry.id IN (SELECT entry FROM registration INDEXED BY registration_pending \
-                     WHERE gateway = 'pending' AND entry > ?1) \
-                     AND state = 'issued' ORDER BY entry.id LIMIT ?2";
+    let condition = "WHERE entry.id IN (SELECT pending.entry FROM registration AS pending \
+                     INDEXED BY registration_pending JOIN entry AS issued ON issued.id = pending.entry \
+                     WHERE pending.gateway = 'pending' AND pending.entry > ?1 AND issued.state = 'issued' \
+                     ORDER BY pending.entry LIMIT ?2) ORDER BY entry.id";
     let after = after.map_or(0, |after| after.0);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     read::entries(connection, condition, [after, limit])

@@ -4,13 +4,23 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::ledger::fact::{Permit, Process};
 use crate::ledger::revoke::SUPERSEDED;
+use crate::ledger::writer::{Head, Reserved};
 use crate::ledger::{Claim, EntryId, Intent, Refused};
 use crate::timestamp::Timestamp;
+
+use super::read::moment;
 
 type Result<T> = rusqlite::Result<T>;
 
 pub(in crate::ledger) fn begin(connection: &Connection) -> Result<()> {
-    connection.execute_batch("BEGIN IMMEDIATE")
+    connection
+        .prepare_cached("BEGIN IMMEDIATE")?
+        .execute([])
+        .map(drop)
+}
+
+pub(super) fn commit(connection: &Connection) -> Result<()> {
+    connection.prepare_cached("COMMIT")?.execute([]).map(drop)
 }
 
 pub(in crate::ledger) fn rollback(connection: &Connection) -> Result<()> {
@@ -98,36 +108,43 @@ pub(in crate::ledger) fn key(
         .map(drop)
 }
 
-/// What is checked before a writer's reserved entry moves on: its TBS hash and the entry whose place it took.
+/// What is checked before a writer's reserved entry moves on.
 pub(in crate::ledger) fn reserved(
     connection: &Connection,
     entry: EntryId,
     writer: i64,
-) -> Result<Option<([u8; 32], Option<EntryId>)>> {
+) -> Result<Option<Reserved>> {
     let sql = "SELECT tbs, previous FROM entry \
                WHERE id = ?1 AND writer = ?2 AND state = 'reserved'";
     connection
         .prepare_cached(sql)?
         .query_row([entry.0, writer], |row| {
-            Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(EntryId)))
+            Ok(Reserved {
+                tbs: row.get(0)?,
+                previous: row.get::<_, Option<i64>>(1)?.map(EntryId),
+            })
         })
         .optional()
 }
 
-/// Turns a reserved entry into an issued one.
+/// Turns a writer's reserved entry into an issued one; whether it was one.
 pub(in crate::ledger) fn issued(
     connection: &Connection,
     entry: EntryId,
+    writer: i64,
     certificate: &[u8],
     now: Timestamp,
-) -> Result<()> {
+) -> Result<bool> {
     // No RETURNING here: it makes SQLite copy every page it touches, once per certificate.
     let sql = "UPDATE entry SET state = 'issued', certificate = ?2, recorded_at = ?3 \
-               WHERE id = ?1 AND state = 'reserved'";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![entry.0, certificate, now.unix()])
-        .map(drop)
+               WHERE id = ?1 AND writer = ?4 AND state = 'reserved'";
+    let changed = connection.prepare_cached(sql)?.execute(params![
+        entry.0,
+        certificate,
+        now.unix(),
+        writer
+    ])?;
+    Ok(changed == 1)
 }
 
 /// Revokes an entry that is issued and unexpired as superseded; whether it was.
@@ -265,31 +282,49 @@ pub(in crate::ledger) fn writer_ended(
         .map(drop)
 }
 
-/// Sequence number and hash of a writer's last event.
-pub(in crate::ledger) fn head(connection: &Connection, writer: i64) -> Result<(i64, [u8; 32])> {
+/// Where a writer's chain ends.
+pub(in crate::ledger) fn head(connection: &Connection, writer: i64) -> Result<Head> {
     connection
-        .prepare_cached("SELECT head_seq, head_hash FROM writer WHERE id = ?1")?
-        .query_row([writer], |row| Ok((row.get(0)?, row.get(1)?)))
+        .prepare_cached("SELECT head_seq, head_hash, head_at FROM writer WHERE id = ?1")?
+        .query_row([writer], |row| {
+            Ok(Head {
+                seq: row.get(0)?,
+                hash: row.get(1)?,
+                at: moment(row, 2)?,
+            })
+        })
 }
 
-/// Appends an event to a writer's chain. Its head's time never goes back, or a clock could be walked back in steps.
+/// Appends an event to a writer's chain, whose new head it returns. The head's time never goes back, or a clock could
+/// be walked back in steps.
 pub(in crate::ledger) fn event(
     connection: &Connection,
     writer: i64,
-    seq: i64,
+    before: Head,
+    hash: [u8; 32],
     at: Timestamp,
     body: &str,
-    hash: &[u8; 32],
-) -> Result<()> {
+) -> Result<Head> {
+    let head = Head {
+        seq: before.seq + 1,
+        hash,
+        at: before.at.max(at),
+    };
     connection
         .prepare_cached(
             "INSERT INTO event(writer, seq, at, body, hash) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute(params![writer, seq, at.unix(), body, hash])?;
-    let sql =
-        "UPDATE writer SET head_seq = ?2, head_at = max(head_at, ?3), head_hash = ?4 WHERE id = ?1";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![writer, seq, at.unix(), hash])
-        .map(drop)
+        .execute(params![writer, head.seq, at.unix(), body, hash])?;
+    // The time has an index, which is left alone as long as it is the same.
+    let at = (head.at != before.at).then_some(head.at.unix());
+    let sql = match at {
+        None => "UPDATE writer SET head_seq = ?2, head_hash = ?3 WHERE id = ?1",
+        Some(_) => "UPDATE writer SET head_seq = ?2, head_hash = ?3, head_at = ?4 WHERE id = ?1",
+    };
+    let mut statement = connection.prepare_cached(sql)?;
+    match at {
+        None => statement.execute(params![writer, head.seq, hash])?,
+        Some(at) => statement.execute(params![writer, head.seq, hash, at])?,
+    };
+    Ok(head)
 }

@@ -184,3 +184,84 @@ fn a_commit_that_certainly_did_not_happen_is_unavailable() {
     assert_eq!(desk.ledger.counts().unwrap(), Counts::default());
     issue(&writer, &desk.paper(DEVICE));
 }
+
+#[test]
+fn what_a_dropped_group_reserved_is_not_remembered() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let kept = desk.paper("kept");
+    let before = reserve(&writer, &kept);
+    let (lost, next) = (desk.paper("lost"), desk.paper("next"));
+    let mut group = writer.group(at(0)).unwrap();
+    let reservation = group.reserve(&lost.intent()).unwrap();
+    drop(group);
+    // The number is given again, to another intent.
+    let number = reserve(&writer, &next);
+    assert_eq!(reservation, Reservation::Reserved(number));
+    let mut group = writer.group(at(0)).unwrap();
+    let error = group.record(number, &lost.der).unwrap_err();
+    assert!(matches!(error, Error::CertificateMismatch { .. }));
+    drop(group);
+    record(&writer, number, &next);
+    record(&writer, before, &kept);
+    assert_eq!(desk.ledger.check().unwrap().violations, []);
+}
+
+#[test]
+fn one_group_may_reserve_and_record() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let paper = desk.paper(DEVICE);
+    let mut group = writer.group(at(0)).unwrap();
+    let Reservation::Reserved(entry) = group.reserve(&paper.intent()).unwrap() else {
+        panic!("not reserved");
+    };
+    group.record(entry, &paper.der).unwrap();
+    group.commit().unwrap();
+    assert_eq!(desk.state(entry), State::Issued);
+    let again = writer.group(at(0)).unwrap().record(entry, &paper.der);
+    assert!(matches!(again, Err(Error::NotReserved { .. })));
+    assert_eq!(desk.ledger.check().unwrap().violations, []);
+}
+
+#[test]
+fn a_reservation_that_others_abandoned_cannot_be_recorded() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let paper = desk.paper(DEVICE);
+    let entry = reserve(&writer, &paper);
+    // As after somebody removed this writer's lock file.
+    desk.tamper(&format!(
+        "UPDATE entry SET state = 'abandoned', ended_at = {NOW} WHERE id = {entry}"
+    ));
+    let error = writer.group(at(0)).unwrap().record(entry, &paper.der);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        format!(
+            "entry {entry} is abandoned by writer {}, wanted is one reserved by this writer",
+            writer.name()
+        )
+    );
+    assert_eq!(desk.state(entry), State::Abandoned);
+}
+
+#[test]
+fn the_newest_time_of_a_chain_never_goes_back() {
+    let desk = Desk::new();
+    let writer = desk.writer();
+    let newest = || -> i64 {
+        let raw = desk.raw();
+        raw.query_row("SELECT max(head_at) FROM writer", [], |row| row.get(0))
+            .unwrap()
+    };
+    for (moment, wanted) in [(0, 0), (7, 7), (7, 7), (3, 7), (9, 9)] {
+        let paper = desk.paper(&format!("device-{moment}-{wanted}-{}", newest()));
+        let answer = reserve_at(&writer, &paper, at(moment));
+        assert!(!matches!(answer, Reservation::Refused(_)), "{answer:?}");
+        drop(writer.group(at(moment)).unwrap());
+        assert_eq!(newest(), NOW + wanted);
+    }
+    let late = writer.group(at(9 - 301)).unwrap_err();
+    assert!(matches!(late, Error::ClockBehind { .. }));
+    assert_eq!(desk.ledger.check().unwrap().violations, []);
+}

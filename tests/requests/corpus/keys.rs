@@ -1,12 +1,9 @@
 //! Requests whose public key is wrong.
 
-use factory_ca::x509::Csr;
-
-use super::{P256, refused};
+use super::{Case, P256};
 use crate::build::*;
 
-#[test]
-fn requests_with_odd_keys_are_refused() {
+pub fn odd_keys() -> Vec<Case> {
     let key = Key::new();
     let proper = Draft::proper(&key);
     let with = |spki: Vec<u8>| proper.clone().spki(spki).sign(&key);
@@ -25,7 +22,6 @@ fn requests_with_odd_keys_are_refused() {
     let modulus = |octets: usize| [vec![0, 0xc1], vec![0x5b; octets - 1]].concat();
     let f4 = [1, 0, 1];
     let p256 = oid(P256);
-    let twisted = [&[SEQUENCE], &key.public().spki()[1..]].concat();
     let unused = tlv(
         SEQUENCE,
         &[
@@ -33,8 +29,7 @@ fn requests_with_odd_keys_are_refused() {
             &tlv(BIT_STRING, &[&[1], &point[..64], &[point[64] & 0xfe]]),
         ],
     );
-    assert!(Csr::from_bytes(&with(twisted)).is_ok());
-    refused(vec![
+    vec![
         (
             "a point off the curve",
             ec(&p256, &off_curve),
@@ -163,7 +158,7 @@ fn requests_with_odd_keys_are_refused() {
             with(tlv(SEQUENCE, &[&key.public().spki()[2..], &[NULL, 0]])),
             SPKI,
         ),
-    ]);
+    ]
 }
 
 const ED25519: &str = "1.3.101.112";

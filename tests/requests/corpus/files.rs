@@ -1,18 +1,15 @@
 //! What a station might pick up instead of a request.
 
-use factory_ca::x509::Csr;
-
-use super::{NEITHER, refused};
+use super::{Case, NEITHER};
 use crate::build::*;
 
-#[test]
-fn files_that_are_no_request_are_refused() {
+pub fn no_requests() -> Vec<Case> {
     let key = Key::new();
     let der = Draft::proper(&key).sign(&key);
     let pem = to_pem(&der);
     let text = |from: &str, to: &str| pem.replace(from, to).into_bytes();
     let around = |before: &[u8], after: &[u8]| [before, pem.as_bytes(), after].concat();
-    refused(vec![
+    vec![
         ("empty", vec![], EMPTY),
         ("white space", b" \r\n\n".to_vec(), EMPTY),
         ("text", b"hello".to_vec(), NEITHER),
@@ -97,31 +94,7 @@ fn files_that_are_no_request_are_refused() {
             "not a certification request in DER: it is cut short",
         ),
         ("an HTML page", b"<html>404</html>".to_vec(), NEITHER),
-    ]);
-}
-
-#[test]
-fn requests_over_the_size_limit_are_refused_before_they_are_read() {
-    let key = Key::new();
-    let draft = Draft::proper(&key);
-    let padding = |length: usize| {
-        let password = tlv(UTF8, &[&vec![b'a'; length]]);
-        draft
-            .clone()
-            .attributes(&[&attribute(CHALLENGE_PASSWORD, &[&password])])
-            .sign(&key)
-    };
-    assert!(Csr::from_bytes(&padding(11_000)).is_ok());
-    assert!(Csr::from_bytes(to_pem(&padding(11_000)).as_bytes()).is_ok());
-    let spaces = [to_pem(&draft.sign(&key)).as_bytes(), &[b' '; 16_384]].concat();
-    let large = padding(20_000);
-    let message = |found: usize| format!("it has {found} bytes, at most 16384 are read");
-    for bytes in [large, spaces, vec![0x30; 16_385]] {
-        let error = Csr::from_bytes(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), message(bytes.len()));
-        let error = Csr::from_der(&bytes).unwrap_err();
-        assert_eq!(error.to_string(), message(bytes.len()));
-    }
+    ]
 }
 
 const BASE64: &str = "the text between the PEM lines is not base64";

@@ -1,19 +1,16 @@
 //! Requests whose outer structure, version, subject or length is wrong.
 
-use factory_ca::x509::Csr;
-
-use super::{NEITHER, refused};
+use super::{Case, NEITHER};
 use crate::build::*;
 
-#[test]
-fn requests_whose_outer_structure_is_no_der_are_refused() {
+pub fn odd_structure() -> Vec<Case> {
     let key = Key::new();
     let draft = Draft::proper(&key);
     let der = draft.sign(&key);
     let (info, algorithm) = (draft.info(), draft.algorithm.clone());
     let bits = tlv(BIT_STRING, &[&[0], &key.sign(&info)]);
     let retagged = |tag: u8| [&[tag], &der[1..]].concat();
-    refused(vec![
+    vec![
         ("trailing byte", [der.clone(), vec![0]].concat(), TRAILING),
         (
             "trailing line feed",
@@ -95,11 +92,10 @@ fn requests_whose_outer_structure_is_no_der_are_refused() {
             [&[0x3f, 0x90], &der[1..]].concat(),
             NEITHER,
         ),
-    ]);
+    ]
 }
 
-#[test]
-fn requests_whose_info_is_wrong_are_refused() {
+pub fn odd_info() -> Vec<Case> {
     let key = Key::new();
     let proper = Draft::proper(&key);
     let bent = |bend: &dyn Fn(&mut Draft)| {
@@ -108,7 +104,7 @@ fn requests_whose_info_is_wrong_are_refused() {
         draft.sign(&key)
     };
     let version = |content: &[u8]| bent(&|draft| draft.version = tlv(INTEGER, &[content]));
-    refused(vec![
+    vec![
         (
             "version 1",
             version(&[1]),
@@ -215,23 +211,7 @@ fn requests_whose_info_is_wrong_are_refused() {
             bent(&|draft| draft.subject = nested(2000)),
             SUBJECT,
         ),
-    ]);
-}
-
-#[test]
-fn requests_with_empty_or_huge_subjects_are_read_and_left_to_the_profile() {
-    let key = Key::new();
-    let proper = Draft::proper(&key);
-    let many = vec![(CN, UTF8, b"a".as_slice()); 500];
-    for (subject, attributes) in [
-        (name(&[]), 0),
-        (name(&[(CN, UTF8, &[b'a'; 9000])]), 1),
-        (name(&many), 500),
-    ] {
-        let csr = Csr::from_bytes(&proper.clone().subject(subject.clone()).sign(&key)).unwrap();
-        assert_eq!(csr.subject().attributes().len(), attributes);
-        assert_eq!(csr.subject().der(), subject);
-    }
+    ]
 }
 
 /// The same value with its two-octet length written in three.
