@@ -17,8 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use super::handover::{Outbox, Reply, Sending};
 use super::patient::Patient;
-use super::route::{Endpoint, Reply, Room};
+use super::route::{Endpoint, Room};
 
 /// Accepts connections until it is told to stop, then waits for those that are open.
 pub(super) struct Door {
@@ -109,16 +110,17 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 ) {
     let under_way = watch::Sender::new(0);
     let mut requests = under_way.subscribe();
+    let outbox = Outbox::default();
+    let stream = TokioIo::new(Sending::new(stream, outbox.clone()));
     let service = service_fn(move |request: Request<Incoming>| {
-        let endpoint = endpoint.clone();
+        let (endpoint, outbox) = (endpoint.clone(), outbox.clone());
         let counted = Counted::new(&under_way);
         async move {
-            let answer = endpoint.answer(room, request, peer).await;
+            let answer = endpoint.answer(room, request, peer, &outbox).await;
             drop(counted);
             Ok::<Response<Reply>, Infallible>(answer)
         }
     });
-    let stream = TokioIo::new(stream);
     // A connection that breaks is its client's loss: there is nobody to tell.
     match protocol {
         Protocol::Http1 => {

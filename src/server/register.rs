@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use super::backend::Backend;
 use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
+use super::handover::Handover;
 use super::problem::{Problem, shown};
 use super::receive::{drain, read, require_json};
 use super::registrars::{Caller, OLD_FOR_A_STRANGER, Registrars};
@@ -60,7 +61,7 @@ struct Seat {
 }
 
 impl Registration {
-    /// Answers a `POST /sign` with the body of a 201, or with the reason why not.
+    /// Answers a `POST /sign` with the body of a 201 and what it hands over, or with the reason why not.
     ///
     /// What is refused is counted and logged; if a registrar vouched for it, the ledger keeps it.
     pub(super) async fn register(
@@ -68,7 +69,7 @@ impl Registration {
         request: Request<Incoming>,
         address: IpAddr,
         id: &str,
-    ) -> Result<String, Problem> {
+    ) -> Result<(String, Handover), Problem> {
         let this = &endpoint.registration;
         let ask = || {
             this.registrars
@@ -100,7 +101,7 @@ impl Registration {
         answer
     }
 
-    /// Read → admit → wait for a turn → issue → tell the backend → offer.
+    /// Read → admit → wait for a turn → issue → tell the backend → hand over.
     ///
     /// Everything that can be refused is refused before anything is signed, and the whole reply is made before its
     /// first octet is sent. A client that hangs up while it waits leaves nothing behind; from the reservation on the
@@ -110,7 +111,7 @@ impl Registration {
         request: Request<Incoming>,
         caller: &Caller,
         id: &str,
-    ) -> Result<String, Problem> {
+    ) -> Result<(String, Handover), Problem> {
         let this = &endpoint.registration;
         let (head, body) = request.into_parts();
         if let Err(fault) = caller
@@ -148,10 +149,13 @@ impl Registration {
             .map_err(|_| Problem::unavailable("task", "the registration was interrupted"))?;
         let (issued, turn) = issued?;
         let body = reply(&issued, &counter, &sota_toml);
-        this.desk.offer(issued.entry);
-        drop(turn);
         endpoint.note_issued(&issued, counter.issuer(), caller, id);
-        Ok(body)
+        let handover = Handover {
+            desk: this.desk.clone(),
+            entry: issued.entry,
+            turn,
+        };
+        Ok((body, handover))
     }
 
     /// Reads what the device wants and holds it against the profile and the caller's rights.

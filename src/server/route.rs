@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::address;
+use super::handover::{Outbox, Reply};
 use super::metrics::Metrics;
 use super::problem::{Problem, shown};
 use super::quiet::Quiet;
@@ -17,9 +18,6 @@ use super::register::Registration;
 use super::registrars::Caller;
 use super::status::Status;
 use crate::authority::{Issued, Issuer};
-
-/// The body of every answer: whole before its first octet is sent.
-pub(super) type Reply = http_body_util::Full<Bytes>;
 
 /// What a listener answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,12 +48,15 @@ impl Endpoint {
         room: Room,
         request: Request<Incoming>,
         peer: SocketAddr,
+        outbox: &Outbox,
     ) -> Response<Reply> {
         let begun = Instant::now();
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
         let id = format!("{}-{number}", self.run);
         let response = match (request.uri().path(), room) {
-            ("/sign", Room::Everything | Room::Sign) => self.sign(request, peer, &id, begun).await,
+            ("/sign", Room::Everything | Room::Sign) => {
+                self.sign(request, peer, &id, begun, outbox).await
+            }
             ("/healthz", Room::Everything | Room::Operations) => self.only_get(
                 request.method(),
                 || text(StatusCode::OK, TEXT, "ok\n".into()),
@@ -105,6 +106,7 @@ impl Endpoint {
         peer: SocketAddr,
         id: &str,
         begun: Instant,
+        outbox: &Outbox,
     ) -> Response<Reply> {
         match *request.method() {
             // A device asks before it makes a key: it stops at 500 and above.
@@ -117,7 +119,11 @@ impl Endpoint {
                 let answer = Registration::register(self, request, client, id).await;
                 self.metrics.took("request", begun.elapsed());
                 match answer {
-                    Ok(body) => text(StatusCode::CREATED, JSON, body),
+                    Ok((body, handover)) => {
+                        let mut response = text(StatusCode::CREATED, JSON, body);
+                        response.body_mut().hand_over(handover, outbox);
+                        response
+                    }
                     Err(fault) => problem(&fault, id),
                 }
             }
@@ -165,7 +171,7 @@ fn problem(fault: &Problem, id: &str) -> Response<Reply> {
 }
 
 fn text(status: StatusCode, kind: &'static str, body: String) -> Response<Reply> {
-    let mut response = Response::new(Reply::new(body.into()));
+    let mut response = Response::new(Reply::new(body));
     *response.status_mut() = status;
     response
         .headers_mut()

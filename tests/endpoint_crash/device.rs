@@ -52,9 +52,14 @@ impl Request {
         }
     }
 
+    /// What goes over the line.
+    pub fn octets(&self, token: &str) -> Vec<u8> {
+        post(Some(token), &self.body)
+    }
+
     /// Sends it and waits for what comes.
     pub fn send(&self, port: u16, token: &str) -> Told {
-        let Some(answer) = exchange(port, &post(Some(token), &self.body)) else {
+        let Some(answer) = exchange(port, &self.octets(token)) else {
             return Told::Nothing;
         };
         match answer.status {

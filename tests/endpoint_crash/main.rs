@@ -8,6 +8,7 @@
 //! | `race` | the same request at two endpoints at once, which both register the device at the backend |
 //! | `limit` | a registrar that may register so many registers so many, whenever the server is killed |
 //! | `newcomer` | a registrar's token is good at once |
+//! | `unsent` | a reply that never left the server was never offered |
 //! | `stop` | SIGTERM under load: what was taken is answered, nothing stays reserved |
 //!
 //! After every kill the same holds: what a 201 said is in the ledger; a device has one live certificate, that of its
@@ -42,3 +43,4 @@ mod soak;
 mod stations;
 mod steps;
 mod stop;
+mod unsent;

@@ -1,0 +1,153 @@
+//! Handing a certificate out: it counts as offered once the connection has taken the whole reply.
+//!
+//! Noted any sooner, a kill in between would leave a device without the certificate that it counts as having: it comes
+//! back with a new key and is refused. What is noted is that the operating system has the octets, not that the device
+//! has: a reply that the network loses counts as given. With HTTP/2 another stream's octets may stand for this one's.
+
+use std::convert::Infallible;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::devices::DeviceTurn;
+use crate::authority::desk::Desk;
+use crate::ledger::EntryId;
+
+/// A certificate on its way to a device. Dropped unsent, nobody got it.
+pub(super) struct Handover {
+    pub(super) desk: Arc<Desk>,
+    pub(super) entry: EntryId,
+    /// The device's next request comes after the note.
+    pub(super) turn: DeviceTurn,
+}
+
+/// What a connection was given and has not sent yet.
+#[derive(Clone, Default)]
+pub(super) struct Outbox(Arc<Mutex<Vec<Handover>>>);
+
+impl Outbox {
+    fn put(&self, handover: Handover) {
+        self.lock().push(handover);
+    }
+
+    /// Everything was sent.
+    fn empty(&self) {
+        for Handover { desk, entry, turn } in std::mem::take(&mut *self.lock()) {
+            desk.offer(entry);
+            drop(turn);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Handover>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The body of every answer: whole before its first octet is sent.
+#[derive(Default)]
+pub(super) struct Reply {
+    octets: Bytes,
+    handover: Option<(Handover, Outbox)>,
+}
+
+impl Reply {
+    pub(super) fn new(octets: String) -> Reply {
+        Reply {
+            octets: octets.into(),
+            handover: None,
+        }
+    }
+
+    /// The body carries a certificate; the connection's outbox has it as soon as the connection takes the body.
+    pub(super) fn hand_over(&mut self, handover: Handover, outbox: &Outbox) {
+        self.handover = Some((handover, outbox.clone()));
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.octets.is_empty() {
+            return Poll::Ready(None);
+        }
+        if let Some((handover, outbox)) = self.handover.take() {
+            outbox.put(handover);
+        }
+        let octets = std::mem::take(&mut self.octets);
+        Poll::Ready(Some(Ok(Frame::data(octets))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.octets.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.octets.len() as u64)
+    }
+}
+
+/// A stream that empties its outbox whenever everything was written.
+pub(super) struct Sending<S> {
+    stream: S,
+    outbox: Outbox,
+}
+
+impl<S> Sending<S> {
+    pub(super) fn new(stream: S, outbox: Outbox) -> Sending<S> {
+        Sending { stream, outbox }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Sending<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Sending<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, octets)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    /// hyper flushes when it has written all it had.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.outbox.empty();
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
