@@ -1,6 +1,6 @@
 //! Who asks: registrar tokens, compared by their hashes in constant time.
 //!
-//! The ledger holds the hashes. They are read again every second, and within a tenth of one when a token is not known;
+//! The ledger holds the hashes. They are read again every second, and within milliseconds when a token is not known;
 //! whether a token is still good is decided in the transaction that reserves.
 
 use std::net::IpAddr;
@@ -238,7 +238,7 @@ fn unauthorized(rule: &'static str, text: impl Into<String>) -> Problem {
 const OLD: Duration = Duration::from_secs(1);
 
 /// A token that is not known may have been made a moment ago. Strangers cannot make the ledger be read more often.
-pub(super) const OLD_FOR_A_STRANGER: Duration = Duration::from_millis(100);
+pub(super) const OLD_FOR_A_STRANGER: Duration = Duration::from_millis(5);
 
 /// How every registrar token begins.
 const PREFIX: &[u8] = b"fcr_";

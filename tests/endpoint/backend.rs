@@ -150,13 +150,16 @@ fn play(cases: &[Case]) -> String {
 fn what_the_backend_refuses_is_revoked_and_the_device_is_told() {
     let metrics = play(&[
         case(
-            |_, _, _| vec![status(409, r#"{"message": "no more \u001b[2J devices"}"#)],
+            |_, _, _| {
+                let taken = r#"{"message": "no more \u001b[2J devices"}"#;
+                vec![status(409, taken), status(404, "")]
+            },
             (
                 409,
                 "the gateway's backend already has device `UUID` or its name: no more [2J devices",
             ),
             REFUSED,
-            "P",
+            "PG",
         ),
         case(
             |_, _, _| vec![status(401, r#"{"message": "s3cr3t-of-the-api is wrong"}"#)],
@@ -420,6 +423,7 @@ fn a_pending_device_that_comes_with_a_new_key_gets_a_new_certificate() {
 fn a_refused_device_gets_a_new_certificate_with_its_next_request() {
     let mock = MockServer::start(vec![
         status(409, "deleted"),
+        status(404, ""),
         status(403, "no"),
         status(201, ""),
     ]);
@@ -440,7 +444,7 @@ fn a_refused_device_gets_a_new_certificate_with_its_next_request() {
     let answer = register(&endpoint, &device, &request);
     assert_eq!(answer.status, 201, "{}", answer.text());
     wait_for(&factory, DEVICE, &[DONE, REFUSED, REFUSED]);
-    assert_eq!(mock.lines(), [PUT; 3]);
+    assert_eq!(mock.lines(), [PUT, &get(&device), PUT, PUT]);
     let found = certificates(&factory, DEVICE);
     assert_eq!(
         answer.json()["client.pem"].as_str(),
@@ -455,6 +459,7 @@ fn a_reissue_that_the_backend_refuses_needs_no_second_permit() {
     let mock = MockServer::start(vec![
         status(201, ""),
         status(409, "it has another key"),
+        status(404, ""),
         status(201, ""),
     ]);
     let factory = factory(&mock.url());
@@ -469,7 +474,7 @@ fn a_reissue_that_the_backend_refuses_needs_no_second_permit() {
     wait_for(&factory, DEVICE, &[REFUSED, superseded]);
     assert_eq!(register(&endpoint, &device, &device.request()).status, 201);
     wait_for(&factory, DEVICE, &[DONE, REFUSED, superseded]);
-    assert_eq!(mock.lines(), [PUT; 3]);
+    assert_eq!(mock.lines(), [PUT, PUT, &get(&device), PUT]);
 }
 
 #[test]
@@ -521,7 +526,7 @@ fn requests_that_come_together_are_one_call() {
 #[test]
 fn a_device_that_hangs_up_meanwhile_is_created_all_the_same() {
     let slow = || Answer::Slow(Duration::from_millis(500), 201, String::new());
-    let mock = MockServer::start(vec![slow(), status(409, "known"), slow()]);
+    let mock = MockServer::start(vec![slow(), status(409, "known"), status(404, ""), slow()]);
     let factory = factory(&mock.url());
     let endpoint = factory.serve();
     let device = Device::new(DEVICE);
@@ -539,10 +544,10 @@ fn a_device_that_hangs_up_meanwhile_is_created_all_the_same() {
     let answer = register(&endpoint, &other, &other.request());
     assert_eq!(answer.status, 409);
     wait_for(&factory, &other.uuid, &[REFUSED]);
-    hang_up(&endpoint, &mock, 3, &other, &other.request());
+    hang_up(&endpoint, &mock, 4, &other, &other.request());
     let nobody_got_it = "issued, gateway done, never offered";
     wait_for(&factory, &other.uuid, &[nobody_got_it, REFUSED]);
-    mock.expect(vec![status(409, "known")]);
+    mock.expect(vec![status(409, "known"), status(404, "")]);
     let answer = register(&endpoint, &other, &other.request());
     assert_eq!(answer.status, 409);
     let superseded = "revoked (4), gateway done, never offered";

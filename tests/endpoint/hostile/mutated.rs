@@ -146,7 +146,7 @@ fn good(lab: &Lab) -> Value {
 /// request that is said to be longer than it is gets none for a while.
 fn changed(lab: &Lab, patience: Duration, change: impl Fn(&Lab, &[Change]) -> (Vec<u8>, Vec<u8>)) {
     let mut runner = TestRunner::new(Config {
-        cases: scaled(300, 20_000),
+        cases: scaled(150, 20_000),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()
