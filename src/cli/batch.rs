@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
-use super::clap_args::{Batch, BatchIssue, Format, Global};
+use super::clap_args::Global;
+use super::clap_args::batch::{Batch, BatchIssue, Format};
 use super::edge::{Terminal, entropy};
 use super::progress::Progress;
 use super::report::Report;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::clap_args::{Ca, CaCreate, Global, KeyType};
+use super::clap_args::Global;
+use super::clap_args::ca::{Ca, CaCreate, KeyType};
 use super::edge::{Terminal, confirm, entropy};
 use super::report::{Report, row, table};
 use crate::authority::Pki;

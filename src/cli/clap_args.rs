@@ -1,14 +1,27 @@
 //! Every argument, declared and nothing else.
 
+pub mod batch;
+pub mod ca;
+pub mod device;
 pub mod gateway;
+pub mod ledger;
+pub mod registrar;
+pub mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::help;
+use batch::Batch;
+use ca::Ca;
+use device::Device;
+use gateway::Gateway;
+use ledger::Ledger;
+use registrar::Registrar;
+use token::Token;
 
 /// A factory CA for Linux devices: keys in PKCS#11 tokens, every certificate accounted for.
 #[derive(Debug, Parser)]
@@ -40,11 +53,6 @@ pub struct Global {
     /// Read a token's PIN from an open file descriptor
     #[arg(long, global = true, value_name = "TOKEN=N", value_parser = TokenValue::parse)]
     pub pin_fd: Vec<TokenValue>,
-}
-
-fn devices(text: &str) -> Result<u32, String> {
-    let count = text.parse().ok().filter(|count| *count > 0);
-    count.ok_or_else(|| "wanted is a number from 1".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -102,7 +110,7 @@ pub enum Command {
     Ledger(Ledger),
     /// Speak with the Foundries API about the factory's devices
     #[command(subcommand)]
-    Gateway(gateway::Gateway),
+    Gateway(Gateway),
     /// Answer devices that register themselves
     #[command(after_help = help::SERVE)]
     Serve(Serve),
@@ -140,256 +148,6 @@ pub struct Init {
 }
 
 #[derive(Debug, Subcommand)]
-pub enum Token {
-    /// List the tokens of the configured modules, or of one module
-    #[command(after_help = help::TOKEN_LIST)]
-    List {
-        /// A PKCS#11 module
-        #[arg(long, value_name = "PATH")]
-        module: Option<PathBuf>,
-    },
-    /// Initialise the token that the configuration names: label, security officer's PIN, user PIN
-    #[command(after_help = help::TOKEN_INIT)]
-    Init(TokenInit),
-    /// Show a token and the keys in it
-    #[command(after_help = help::TOKEN_SHOW)]
-    Show {
-        /// Its name in factory-ca.yaml
-        name: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct TokenInit {
-    /// Its name in factory-ca.yaml
-    pub name: String,
-    /// Read the security officer's PIN from a file that only its owner can read
-    #[arg(long, value_name = "PATH", conflicts_with = "so_pin_fd")]
-    pub so_pin_file: Option<PathBuf>,
-    /// Read the security officer's PIN from an open file descriptor
-    #[arg(long, value_name = "N")]
-    pub so_pin_fd: Option<i32>,
-    /// The token to initialise, when the module offers several: its serial number
-    #[arg(long)]
-    pub serial: Option<String>,
-    /// Initialise a token that is in use; every key in it is lost
-    #[arg(long)]
-    pub erase: bool,
-    /// The label of the token that may be erased
-    #[arg(long, value_name = "LABEL")]
-    pub confirm: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Ca {
-    /// Make the CA that the configuration declares: key in its token, certificate from its issuer
-    #[command(after_help = help::CA_CREATE)]
-    Create(CaCreate),
-    /// List the CAs
-    #[command(after_help = help::CA_LIST)]
-    List,
-    /// Show a CA
-    #[command(after_help = help::CA_SHOW)]
-    Show {
-        /// Its name in factory-ca.yaml
-        name: String,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct CaCreate {
-    /// Its name in factory-ca.yaml
-    pub name: String,
-    /// Its common name (default: `common-name` in factory-ca.yaml, or its name there)
-    #[arg(long, value_name = "CN")]
-    pub common_name: Option<String>,
-    /// The key's curve
-    #[arg(long, value_enum, default_value_t = KeyType::P256)]
-    pub key_type: KeyType,
-    /// Certify the key that is in the token already
-    #[arg(long)]
-    pub existing_key: bool,
-    /// The name again, to create a root without being asked
-    #[arg(long, value_name = "NAME")]
-    pub confirm: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum KeyType {
-    P256,
-    P384,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Device {
-    /// Issue a certificate for one request
-    #[command(after_help = help::DEVICE_ISSUE)]
-    Issue(DeviceIssue),
-    /// List issued certificates
-    #[command(after_help = help::DEVICE_LIST)]
-    List(DeviceList),
-    /// Show a device and all its certificates
-    #[command(after_help = help::DEVICE_SHOW)]
-    Show {
-        /// The device's UUID
-        uuid: String,
-    },
-    /// Allow a device one certificate for another key
-    #[command(after_help = help::DEVICE_ALLOW)]
-    AllowReissue(AllowReissue),
-}
-
-#[derive(Debug, Args)]
-pub struct Issuing {
-    /// The CA that signs (default: the one that issues the profile)
-    #[arg(long, value_name = "NAME")]
-    pub authority: Option<String>,
-    /// The certificate profile
-    #[arg(long, default_value = "device", value_name = "NAME")]
-    pub profile: String,
-}
-
-#[derive(Debug, Args)]
-pub struct DeviceIssue {
-    /// The certification request, PEM or DER; `-` is stdin
-    pub csr: PathBuf,
-    #[command(flatten)]
-    pub issuing: Issuing,
-    /// Where the certificate goes; `-` is stdout
-    #[arg(short, long, default_value = "-", value_name = "FILE")]
-    pub output: PathBuf,
-    /// Append the device CA's certificate
-    #[arg(long)]
-    pub chained: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct DeviceList {
-    /// Only certificates in this state
-    #[arg(long, value_enum)]
-    pub state: Option<StateName>,
-    /// Only devices whose UUID begins so
-    #[arg(long, value_name = "UUID")]
-    pub prefix: Option<String>,
-    /// At most so many
-    #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum StateName {
-    Reserved,
-    Issued,
-    Revoked,
-    Abandoned,
-}
-
-#[derive(Debug, Args)]
-pub struct AllowReissue {
-    /// The device's UUID
-    pub uuid: String,
-    /// Who allows it (default: the login name)
-    #[arg(long, value_name = "NAME")]
-    pub by: Option<String>,
-    /// How long the permit is good for
-    #[arg(long, default_value = "24h", value_name = "PERIOD")]
-    pub within: String,
-    /// The certificate profile
-    #[arg(long, default_value = "device", value_name = "NAME")]
-    pub profile: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Batch {
-    /// Issue a certificate for every request in a directory; run again to resume
-    #[command(after_help = help::BATCH_ISSUE)]
-    Issue(BatchIssue),
-}
-
-#[derive(Debug, Args)]
-pub struct BatchIssue {
-    /// The directory of requests: `*.csr`, `*.pem`, `*.der`, `*.req`
-    pub directory: PathBuf,
-    #[command(flatten)]
-    pub issuing: Issuing,
-    /// Where certificates go: a directory for each device below DIR, or one file with --format
-    #[arg(short, long, value_name = "PATH")]
-    pub out: PathBuf,
-    /// How they are written
-    #[arg(long, value_enum, default_value_t = Format::Dir)]
-    pub format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// DIR/<uuid>/client.pem, client.chained, root.crt, and DIR/report.ndjson
-    Dir,
-    /// One file, a JSON object to the line
-    Ndjson,
-    /// One file of PEM certificates
-    Pem,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Registrar {
-    /// Create a token with which devices register themselves; it is shown once
-    #[command(after_help = help::REGISTRAR_CREATE)]
-    Create(RegistrarCreate),
-    /// List the registrars and how often each was used
-    #[command(after_help = help::REGISTRAR_LIST)]
-    List,
-    /// Close a registrar for ever: its token is refused from now on
-    #[command(after_help = help::REGISTRAR_CLOSE)]
-    Close {
-        /// Its name
-        name: String,
-        /// Who closes it (default: the login name)
-        #[arg(long, value_name = "NAME")]
-        by: Option<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub struct RegistrarCreate {
-    /// Its name, which is never used again: letters, digits, `-`, `_`, `.`
-    pub name: String,
-    /// Whether it may register production devices
-    #[arg(long, value_enum, default_value_t = ProductionRight::Refuse)]
-    pub production: ProductionRight,
-    /// Let it replace the live certificate of a device that comes with another key
-    #[arg(long)]
-    pub reissue: bool,
-    /// Only requests from this network; may be given several times (default: from anywhere)
-    #[arg(long, value_name = "CIDR")]
-    pub from: Vec<String>,
-    /// How long it is good for, or until when
-    #[arg(long, value_name = "PERIOD|DATE")]
-    pub expires: Option<String>,
-    /// How many devices it may register (default: any number)
-    #[arg(long, value_name = "N", value_parser = devices)]
-    pub max: Option<u32>,
-    /// An authority it may ask for; may be given several times (default: the endpoint's)
-    #[arg(long = "ca", value_name = "NAME")]
-    pub authorities: Vec<String>,
-    /// Who creates it (default: the login name)
-    #[arg(long, value_name = "NAME")]
-    pub by: Option<String>,
-    /// Where the token goes, in a file that only its owner can read; `-` is stdout
-    #[arg(short, long, default_value = "-", value_name = "FILE")]
-    pub output: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ProductionRight {
-    /// Production devices and others
-    Allow,
-    /// Production devices only
-    Require,
-    /// No production devices
-    Refuse,
-}
-
-#[derive(Debug, Subcommand)]
 pub enum Bundle {
     /// Write root.crt, cas.pem and chain.pem
     #[command(after_help = help::BUNDLE_EXPORT)]
@@ -416,35 +174,6 @@ pub enum Profile {
         /// The YAML file
         file: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Ledger {
-    /// Prove the ledger's invariants and verify its audit chains
-    #[command(after_help = help::LEDGER_CHECK)]
-    Check,
-    /// Write all entries as CSV or NDJSON
-    #[command(after_help = help::LEDGER_EXPORT)]
-    Export {
-        /// The format
-        #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
-        format: ExportFormat,
-        /// Where it goes; `-` is stdout
-        #[arg(short, long, default_value = "-", value_name = "FILE")]
-        output: PathBuf,
-    },
-    /// Copy the ledger while it is in use
-    #[command(after_help = help::LEDGER_BACKUP)]
-    Backup {
-        /// The new file
-        file: PathBuf,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    Csv,
-    Ndjson,
 }
 
 #[derive(Debug, Args)]

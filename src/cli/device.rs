@@ -6,7 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 
-use super::clap_args::{AllowReissue, Device, DeviceIssue, DeviceList, Global, Issuing, StateName};
+use super::clap_args::Global;
+use super::clap_args::device::{AllowReissue, Device, DeviceIssue, DeviceList, Issuing, StateName};
 use super::edge::{Terminal, entropy, who};
 use super::report::{Report, row, table};
 use crate::authority::{self, Authority, Origin, Pki};

@@ -9,7 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::clap_args::{Ca, Cli, Command as Noun, Device, Token};
+use super::clap_args::ca::Ca;
+use super::clap_args::device::Device;
+use super::clap_args::token::Token;
+use super::clap_args::{Cli, Command as Noun};
 use super::private_tokens::{self, Use};
 use crate::authority::embedded::{VARIABLE, configuration, configuration_text};
 use crate::config::{Config, ModuleSource};

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::clap_args::{ExportFormat, Global, Ledger as Command};
+use super::clap_args::Global;
+use super::clap_args::ledger::{ExportFormat, Ledger as Command};
 use super::report::Report;
 use crate::error::{Error, Exit};
 use crate::ledger::export::Format;

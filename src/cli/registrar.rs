@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use super::clap_args::{
-    Global, ProductionRight, Registrar as Command, RegistrarCreate as Arguments,
+use super::clap_args::Global;
+use super::clap_args::registrar::{
+    ProductionRight, Registrar as Command, RegistrarCreate as Arguments,
 };
 use super::edge::{entropy, who};
 use super::report::{Report, row, table};

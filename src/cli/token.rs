@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::clap_args::{Global, Token, TokenInit};
+use super::clap_args::Global;
+use super::clap_args::token::{Token, TokenInit};
 use super::edge::{Terminal, confirm};
 use super::report::{Report, row, table};
 use crate::authority::{Pki, pki};

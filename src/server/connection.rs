@@ -17,9 +17,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::handover::{Outbox, Reply, Sending};
-use super::patient::Patient;
+use super::handover::{Outbox, Reply};
 use super::route::{Endpoint, Room};
+use super::sending::Sending;
 
 /// Accepts connections until it is told to stop, then waits for those that are open.
 pub(super) struct Door {
@@ -73,7 +73,6 @@ impl Door {
         async move {
             let _ = stream.set_nodelay(true);
             endpoint.metrics.connections.inc();
-            let stream = Patient::new(stream, UNREAD);
             match tls {
                 None => speak(stream, Protocol::Http1, endpoint.clone(), room, peer, stop).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
@@ -111,7 +110,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     let under_way = watch::Sender::new(0);
     let mut requests = under_way.subscribe();
     let outbox = Outbox::default();
-    let stream = TokioIo::new(Sending::new(stream, outbox.clone()));
+    let stream = TokioIo::new(Sending::new(stream, outbox.clone(), UNREAD));
     let service = service_fn(move |request: Request<Incoming>| {
         let (endpoint, outbox) = (endpoint.clone(), outbox.clone());
         let counted = Counted::new(&under_way);

@@ -5,13 +5,11 @@
 //! has: a reply that the network loses counts as given. With HTTP/2 another stream's octets may stand for this one's.
 
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::devices::DeviceTurn;
 use crate::authority::desk::Desk;
@@ -35,7 +33,7 @@ impl Outbox {
     }
 
     /// Everything was sent.
-    fn empty(&self) {
+    pub(super) fn empty(&self) {
         for Handover { desk, entry, turn } in std::mem::take(&mut *self.lock()) {
             desk.offer(entry);
             drop(turn);
@@ -92,62 +90,5 @@ impl Body for Reply {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.octets.len() as u64)
-    }
-}
-
-/// A stream that empties its outbox whenever everything was written.
-pub(super) struct Sending<S> {
-    stream: S,
-    outbox: Outbox,
-}
-
-impl<S> Sending<S> {
-    pub(super) fn new(stream: S, outbox: Outbox) -> Sending<S> {
-        Sending { stream, outbox }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Sending<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Sending<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        octets: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    /// hyper flushes when it has written all it had.
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let polled = Pin::new(&mut self.stream).poll_flush(context);
-        if matches!(polled, Poll::Ready(Ok(()))) {
-            self.outbox.empty();
-        }
-        polled
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

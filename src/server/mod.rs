@@ -26,13 +26,13 @@ mod descriptors;
 mod devices;
 mod handover;
 mod metrics;
-mod patient;
 mod problem;
 mod quiet;
 mod receive;
 mod register;
 mod registrars;
 mod route;
+mod sending;
 mod status;
 mod tls;
 

@@ -1,4 +1,5 @@
-//! A connection whose client does not read what it is sent: given up, so that it does not keep its seat for ever.
+//! The sending side of a connection: what was sent is noted, and a client that does not read is given up, so that it
+//! does not keep its seat for ever.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,18 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A stream that fails when nothing can be written for so long.
-pub(super) struct Patient<S> {
+use super::handover::Outbox;
+
+/// A stream that empties its outbox whenever everything was written, and fails when nothing can be written for so long.
+pub(super) struct Sending<S> {
     stream: S,
+    outbox: Outbox,
     patience: Duration,
     end: Pin<Box<Sleep>>,
     is_waiting: bool,
 }
 
-impl<S: AsyncWrite + Unpin> Patient<S> {
-    pub(super) fn new(stream: S, patience: Duration) -> Patient<S> {
-        Patient {
+impl<S: AsyncWrite + Unpin> Sending<S> {
+    pub(super) fn new(stream: S, outbox: Outbox, patience: Duration) -> Sending<S> {
+        Sending {
             stream,
+            outbox,
             patience,
             end: Box::pin(sleep(patience)),
             is_waiting: false,
@@ -47,7 +52,7 @@ impl<S: AsyncWrite + Unpin> Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Sending<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -57,7 +62,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Sending<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -80,8 +85,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.stream.is_write_vectored()
     }
 
+    /// hyper flushes when it has written all it had.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(context);
+        if matches!(polled, Poll::Ready(Ok(()))) {
+            self.outbox.empty();
+        }
         self.watch(context, polled)
     }
 
@@ -100,7 +109,7 @@ mod tests {
     async fn a_reader_that_stops_is_given_up_and_a_slow_one_is_not() {
         let patience = Duration::from_millis(200);
         let (near, mut far) = duplex(16);
-        let mut near = Patient::new(near, patience);
+        let mut near = Sending::new(near, Outbox::default(), patience);
         let slow = tokio::spawn(async move {
             let mut buffer = [0; 8];
             for _ in 0..8 {
