@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::authority::desk::Steps;
+use crate::timestamp::Timestamp;
 
 type Label = Vec<(&'static str, String)>;
 
@@ -32,7 +33,8 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    pub(super) fn new() -> Metrics {
+    /// `tls_not_after` is when the endpoint's own certificate expires; `None` without TLS.
+    pub(super) fn new(tls_not_after: Option<Timestamp>) -> Metrics {
         let steps = Family::<Label, Histogram>::new_with_constructor(|| {
             Histogram::new(exponential_buckets(0.000_05, 2.0, 18))
         });
@@ -53,6 +55,9 @@ impl Metrics {
             issues_until: Family::default(),
         };
         metrics.register();
+        if let Some(at) = tls_not_after {
+            metrics.register_tls(at);
+        }
         metrics
     }
 
@@ -119,6 +124,16 @@ impl Metrics {
             "authority_issues_until_timestamp_seconds",
             "When an authority can no longer give the validity that its profile demands at least",
             self.issues_until.clone(),
+        );
+    }
+
+    fn register_tls(&mut self, not_after: Timestamp) {
+        let gauge: Gauge = Gauge::default();
+        gauge.set(not_after.unix());
+        self.registry.register(
+            "tls_not_after_timestamp_seconds",
+            "When the endpoint's own certificate expires",
+            gauge,
         );
     }
 

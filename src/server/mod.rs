@@ -128,6 +128,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
     let signals = Signals::catch()?;
     let now = (setup.clock)();
     let tls = setup.tls.map(|tls| tls::acceptor(tls, now)).transpose()?;
+    let (tls, tls_not_after) = tls.unzip();
     let listener = bind(setup.listen, "listen").await?;
     let operations = match setup.operations {
         Some(address) => Some(bind(address, "operations").await?),
@@ -148,7 +149,7 @@ async fn serve(setup: Setup, listening: impl FnOnce(&[SocketAddr])) -> Result<()
         clock,
         alarmed,
     ));
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::new(tls_not_after));
     let status = Arc::new(Status::new());
     let registrars = Registrars::open(setup.ledger.clone(), setup.anonymous)?;
     let endpoint = Arc::new(Endpoint {

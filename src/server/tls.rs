@@ -36,7 +36,8 @@ pub struct Tls {
 /// Makes what accepts TLS connections: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1, no client certificates.
 ///
 /// A certificate that no device would accept now is refused; one that expires later is used until somebody replaces it.
-pub(super) fn acceptor(tls: Tls, now: Timestamp) -> Result<TlsAcceptor, Error> {
+/// When that is comes with it.
+pub(super) fn acceptor(tls: Tls, now: Timestamp) -> Result<(TlsAcceptor, Timestamp), Error> {
     let wrong = |what: &str| unusable(&tls.path, what);
     let read: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_slice_iter(&tls.chain).collect();
@@ -79,7 +80,7 @@ pub(super) fn acceptor(tls: Tls, now: Timestamp) -> Result<TlsAcceptor, Error> {
         .with_no_client_auth()
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok((TlsAcceptor::from(Arc::new(config)), until))
 }
 
 fn unusable(path: &Path, what: &str) -> Error {

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use factory_ca::x509::Certificate;
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
@@ -114,6 +115,23 @@ fn device_trust(factory: &Factory) -> Arc<ClientConfig> {
     trust(factory, rustls::ALL_VERSIONS, &[])
 }
 
+/// What `/metrics` says over TLS about one of them.
+fn metric(endpoint: &Endpoint, config: &Arc<ClientConfig>, name: &str) -> f64 {
+    let server = ServerName::try_from("localhost").unwrap();
+    let session = ClientConnection::new(config.clone(), server).unwrap();
+    let mut stream = StreamOwned::new(session, endpoint.connect());
+    stream
+        .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let text = read_answer(&mut BufReader::new(stream)).unwrap().text();
+    let value = text.lines().find_map(|line| line.strip_prefix(name));
+    value
+        .unwrap_or_else(|| panic!("{text}"))
+        .trim()
+        .parse()
+        .unwrap()
+}
+
 /// Shakes hands and asks for the endpoint's health.
 fn ask(endpoint: &Endpoint, config: &Arc<ClientConfig>) -> std::io::Result<ClientConnection> {
     let name = ServerName::try_from("localhost").unwrap();
@@ -126,6 +144,17 @@ fn ask(endpoint: &Endpoint, config: &Arc<ClientConfig>) -> std::io::Result<Clien
         assert_eq!(read_answer(&mut reader).unwrap().text(), "ok\n");
     }
     Ok(stream.conn)
+}
+
+#[test]
+fn metrics_tell_when_the_endpoints_own_certificate_ends() {
+    let factory = factory(KEY_IN_FILE);
+    let endpoint = factory.serve();
+    let pem = factory.read("pki/certs/endpoint.pem");
+    let end = Certificate::from_pem(pem.as_bytes()).unwrap().not_after();
+    let name = "factory_ca_tls_not_after_timestamp_seconds ";
+    let told = metric(&endpoint, &device_trust(&factory), name);
+    assert_eq!(told, end.unix() as f64);
 }
 
 #[test]
