@@ -7,13 +7,10 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, UnixTime};
 use support::factory::{Factory, PIN_FILES};
+use support::relying::{Purpose, Relying};
 use support::requests::{openssl, subject, text};
-use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 
 #[test]
 fn every_certificate_of_a_p256_pki_is_accepted_by_every_verifier() {
@@ -56,12 +53,7 @@ fn a_certificate_with_a_flipped_bit_in_its_signature_is_refused_by_every_verifie
     let broken = factory.write("broken.pem", to_pem(&factory, &flipped));
     for (certificate, accepted) in [(&whole, true), (&broken, false)] {
         assert_eq!(
-            openssl_accepts(&factory, std::slice::from_ref(certificate)),
-            accepted
-        );
-        assert_eq!(gnutls_accepts(&factory, certificate), accepted);
-        assert_eq!(
-            webpki_accepts(&factory, certificate, KeyUsage::client_auth()),
+            relying(&factory).accepts(certificate, Purpose::Client),
             accepted
         );
     }
@@ -73,8 +65,7 @@ fn a_device_certificate_is_no_server_certificate() {
     factory.device_request();
     factory.run("device issue dev.csr -o dev.pem").succeeds();
     let path = factory.path("dev.pem");
-    assert!(!webpki_accepts(&factory, &path, KeyUsage::server_auth()));
-    assert!(!openssl_verify(&factory, "sslserver", &[path]));
+    assert!(!relying(&factory).accepts(&path, Purpose::Server));
 }
 
 #[test]
@@ -142,68 +133,29 @@ fn assert_accepted(factory: &Factory, certificates: &[PathBuf]) {
             .unwrap()
             .contains("Authority Information Access")
     );
+    let relying = relying(factory);
     for some in certificates.chunks(100) {
-        assert!(openssl_accepts(factory, some));
+        assert!(relying.openssl(some, Purpose::Client));
     }
     for certificate in certificates {
-        assert!(gnutls_accepts(factory, certificate), "{certificate:?}");
-        let accepted = webpki_accepts(factory, certificate, KeyUsage::client_auth());
-        assert!(accepted, "{certificate:?}");
+        assert!(
+            relying.gnutls(certificate, Purpose::Client),
+            "{certificate:?}"
+        );
+        assert!(
+            relying.webpki(certificate, Purpose::Client),
+            "{certificate:?}"
+        );
     }
 }
 
-fn openssl_accepts(factory: &Factory, certificates: &[PathBuf]) -> bool {
-    openssl_verify(factory, "sslclient", certificates)
-}
-
-fn openssl_verify(factory: &Factory, purpose: &str, certificates: &[PathBuf]) -> bool {
-    let mut command = factory.program(Path::new("openssl"), &["verify", "-x509_strict"]);
-    command
-        .args(["-purpose", purpose, "-no-CApath", "-no-CAstore"])
-        .args(["-CAfile", ROOT, "-untrusted", DEVICE_CA])
-        .args(certificates);
-    let output = command.output().unwrap();
-    let accepted = String::from_utf8_lossy(&output.stdout)
-        .matches(": OK")
-        .count();
-    output.status.success() && accepted == certificates.len()
-}
-
-/// certtool wants the chain in one file, the device first; the root alone is trusted.
-fn gnutls_accepts(factory: &Factory, certificate: &Path) -> bool {
-    let leaf = fs::read_to_string(certificate).unwrap();
-    let chain = factory.write("chain.pem", leaf + &factory.read(DEVICE_CA));
-    let mut command = Command::new("certtool");
-    command
-        .args(["--verify", "--verify-profile", "medium"])
-        .args(["--verify-purpose", CLIENT_AUTH])
-        .args(["--load-ca-certificate", text(&factory.path(ROOT))])
-        .args(["--infile", text(&chain)]);
-    let output = command.output().unwrap();
-    let trusted = "Chain verification output: Verified. The certificate is trusted.";
-    output.status.success() && String::from_utf8_lossy(&output.stdout).contains(trusted)
-}
-
-fn webpki_accepts(factory: &Factory, certificate: &Path, usage: KeyUsage) -> bool {
-    let read = |path: &Path| CertificateDer::from_pem_file(path).unwrap();
-    let (leaf, ca, root) = (
-        read(certificate),
-        read(&factory.path(DEVICE_CA)),
-        read(&factory.path(ROOT)),
-    );
-    let anchors = [webpki::anchor_from_trusted_cert(&root).unwrap()];
-    let leaf = EndEntityCert::try_from(&leaf).unwrap();
-    let intermediates = [ca];
-    let verified = leaf.verify_for_usage(
-        ALL_VERIFICATION_ALGS,
-        &anchors,
-        &intermediates,
-        UnixTime::now(),
-        usage,
-        None,
-        None,
-    );
-    verified.is_ok()
+/// Who trusts the root and has the device CA's certificate.
+fn relying(factory: &Factory) -> Relying {
+    Relying {
+        anchor: factory.path(ROOT),
+        intermediates: vec![factory.path(DEVICE_CA)],
+        crls: Vec::new(),
+    }
 }
 
 fn to_pem(factory: &Factory, der: &[u8]) -> Vec<u8> {
@@ -213,6 +165,3 @@ fn to_pem(factory: &Factory, der: &[u8]) -> Vec<u8> {
 
 const ROOT: &str = "pki/certs/factory_ca.pem";
 const DEVICE_CA: &str = "pki/certs/line-1.pem";
-
-/// id-kp-clientAuth (RFC 5280 section 4.2.1.12).
-const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";

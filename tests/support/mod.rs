@@ -10,6 +10,7 @@ pub mod factory;
 pub mod foreign;
 pub mod fulldisk;
 pub mod http;
+pub mod relying;
 pub mod requests;
 
 use std::path::{Path, PathBuf};
