@@ -78,6 +78,9 @@ pub enum Error {
     /// A file that should be there.
     #[error("`{0}` cannot be read")]
     File(PathBuf, #[source] io::Error),
+    /// A profile for devices, or a root's, where an officer signs single requests.
+    #[error("profile `{0}` is not one for single requests; nothing was signed")]
+    ForDevices(String),
     /// A lint fired.
     #[error("{0}; nothing was signed")]
     Lint(Finding),
@@ -151,6 +154,9 @@ pub enum Error {
         #[source]
         source: ledger::Error,
     },
+    /// The officer did not agree.
+    #[error("`{0}` was not agreed to; nothing was signed")]
+    Withheld(String),
 }
 
 impl Error {

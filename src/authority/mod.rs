@@ -6,11 +6,13 @@
 
 pub mod batch;
 pub mod ca;
+pub mod certify;
 pub mod desk;
 pub mod embedded;
 mod error;
 mod issuer;
 pub mod pki;
+pub mod sign_csr;
 
 pub use error::Error;
 pub use issuer::Issuer;

@@ -1,10 +1,12 @@
-//! `ca`: create, list, show.
+//! `ca`: create, list, show, sign-csr.
+
+mod sign_csr;
 
 use serde_json::{Value, json};
 
 use super::clap_args::Global;
 use super::clap_args::ca::{Ca, CaCreate, KeyType};
-use super::edge::{Terminal, confirm, entropy};
+use super::edge::{Terminal, agreed, confirm, entropy};
 use super::report::{Report, row, table};
 use crate::authority::Pki;
 use crate::authority::ca::{ExistingKey, Wish};
@@ -18,6 +20,7 @@ pub fn run(global: &Global, command: Ca) -> Result<Report, Error> {
     let pki = super::open(global)?;
     match command {
         Ca::Create(arguments) => create(&pki, &arguments),
+        Ca::SignCsr(arguments) => sign_csr::run(&pki, &arguments),
         Ca::List => Ok(list(&pki)),
         Ca::Show { name } => show(&pki, &name),
     }
@@ -45,6 +48,7 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
             true => ExistingKey::Certify,
             false => ExistingKey::Refuse,
         },
+        review: &agreed,
     };
     let now = Timestamp::now();
     let mut notes = Vec::new();

@@ -1,24 +1,19 @@
 //! `device`: issue, list, show, allow-reissue.
 
-use std::io::{Read, Write};
-use std::path::Path;
-
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use super::clap_args::Global;
 use super::clap_args::device::{AllowReissue, Device, DeviceIssue, DeviceList, Issuing, StateName};
 use super::edge::{Terminal, entropy, who};
+use super::files::{Destination, read_request};
 use super::report::{Report, row, table};
 use crate::authority::{self, Authority, Origin, Pki};
 use crate::config::AuthorityConfig;
 use crate::error::Error;
 use crate::ledger::{Entry, Filter, OnLive, State};
-use crate::output::file::{self, Access, OutputError};
 use crate::profile::{Period, Profile};
 use crate::timestamp::Timestamp;
 use crate::x509::certificate;
-use crate::x509::csr::MAX_BYTES;
 
 pub fn run(global: &Global, command: Device) -> Result<Report, Error> {
     let pki = super::open(global)?;
@@ -98,12 +93,8 @@ fn issues<'a>(
 fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     let (config, profile) = choose(pki, &arguments.issuing)?;
     let source = arguments.csr.display().to_string();
-    let to_stdout = arguments.output == Path::new("-");
-    let bytes = read(&arguments.csr)?;
-    let file = match to_stdout {
-        true => None,
-        false => Some(begin(&arguments.output)?),
-    };
+    let bytes = read_request(&arguments.csr)?;
+    let destination = Destination::begin(&arguments.output)?;
     let issuer = pki.issuer(config, &Terminal)?;
     let mut notes = Vec::new();
     let writer = super::writer(pki, "device issue", &mut notes)?;
@@ -136,62 +127,13 @@ fn issue(pki: &Pki, arguments: &DeviceIssue) -> Result<Report, Error> {
     } else {
         "has"
     };
-    let place = if to_stdout {
-        "stdout".to_owned()
-    } else {
-        format!("`{}`", arguments.output.display())
-    };
     let note = format!(
-        "{device} {how} certificate {} until {}, written to {place}",
+        "{device} {how} certificate {} until {}, written to {destination}",
         issued.serial,
         issued.not_after.date()
     );
-    let text = match file {
-        None => pem,
-        Some(file) => {
-            let written = deliver(file, &arguments.output, &pem);
-            let serial = issued.serial;
-            written.map_err(|error| Error::Undelivered { serial, error })?;
-            String::new()
-        }
-    };
+    let text = destination.deliver(pem, &issued.serial)?;
     Ok(Report::new(text, json).note(note).after(notes))
-}
-
-/// Begins the output file before anything is signed: a place that cannot be written to is found out now.
-fn begin(path: &Path) -> Result<NamedTempFile, OutputError> {
-    match path.exists() {
-        true => Err(OutputError::Taken(path.to_owned())),
-        false => file::begin(path, Access::Public),
-    }
-}
-
-fn deliver(mut file: NamedTempFile, path: &Path, pem: &str) -> Result<(), OutputError> {
-    file.as_file_mut()
-        .write_all(pem.as_bytes())
-        .map_err(OutputError::at(path))?;
-    file::finish(file, path)
-}
-
-/// Reads a request, but never more than one may have.
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    let unreadable = |error| authority::Error::File(path.to_owned(), error);
-    let mut bytes = Vec::new();
-    let limit = MAX_BYTES as u64 + 1;
-    match path == Path::new("-") {
-        true => std::io::stdin()
-            .lock()
-            .take(limit)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?,
-        false => {
-            let file = std::fs::File::open(path).map_err(unreadable)?;
-            file.take(limit)
-                .read_to_end(&mut bytes)
-                .map_err(unreadable)?
-        }
-    };
-    Ok(bytes)
 }
 
 fn list(pki: &Pki, arguments: &DeviceList) -> Result<Report, Error> {

@@ -1,10 +1,14 @@
 //! Where the library's questions to the outside are answered: PIN prompts, the environment, randomness, consent.
 
+use std::cell::RefCell;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
+use super::report::tell;
+use crate::authority;
+use crate::authority::certify::{Consent, Preview};
 use crate::error::Error;
 use crate::token::PinEdge;
 
@@ -59,6 +63,52 @@ pub fn agree(question: &str, given: bool) -> Result<(), Error> {
             hint: None,
         }),
     }
+}
+
+/// Shows each certificate before it is signed and asks: a yes for a server's, the CA's name for a CA's.
+pub struct Reviewer<'a> {
+    yes: bool,
+    name: Option<&'a str>,
+    problem: RefCell<Option<Error>>,
+}
+
+impl<'a> Reviewer<'a> {
+    /// `yes` answers for servers, `name` for the CA of that common name.
+    pub fn new(yes: bool, name: Option<&'a str>) -> Reviewer<'a> {
+        let problem = RefCell::new(None);
+        Reviewer { yes, name, problem }
+    }
+
+    /// Shows a preview and takes the answer.
+    pub fn ask(&self, preview: &Preview) -> Consent {
+        tell(&format!("this certificate is to be signed:\n{preview}"));
+        let answer = match &preview.common_name {
+            Some(name) if preview.is_ca => {
+                confirm("It makes a CA of this factory.", name, self.name)
+            }
+            _ => agree("Nothing is signed yet.", self.yes),
+        };
+        match answer {
+            Ok(()) => Consent::Given,
+            Err(error) => {
+                self.problem.replace(Some(error));
+                Consent::Withheld
+            }
+        }
+    }
+
+    /// Why nobody agreed, in place of the bare fact.
+    pub fn explain(self, error: authority::Error) -> Error {
+        match (error, self.problem.into_inner()) {
+            (authority::Error::Withheld(_), Some(problem)) => problem,
+            (error, _) => error.into(),
+        }
+    }
+}
+
+/// Signs without showing: the command has asked already, or makes what its configuration says.
+pub fn agreed(_: &Preview) -> Consent {
+    Consent::Given
 }
 
 /// Asks for a name to be typed before something grave is done; `given` answers without asking.

@@ -78,6 +78,7 @@ fn token_use(command: &Noun) -> Option<Use> {
     match command {
         Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
         Noun::Token(_)
+        | Noun::Ca(Ca::SignCsr(_))
         | Noun::Device(Device::Issue(_))
         | Noun::Batch(_)
         | Noun::Bench(_)

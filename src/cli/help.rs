@@ -63,6 +63,16 @@ Examples:
 
 Exit codes: 0 done · 2 usage or configuration";
 
+pub const CA_SIGN_CSR: &str = "\
+Examples:
+  factory-ca ca sign-csr tls.csr --allow-dns gateway.example.com -o tls-crt
+  factory-ca ca sign-csr online.csr --profile device-ca --confirm fio-5f3a -o online-crt
+
+The certificate is shown before it is signed. The same request again gets the same certificate.
+
+Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN, or not agreed to · 3 token or ledger
+unavailable · 4 unknown outcome";
+
 pub const DEVICE_ISSUE: &str = "\
 Examples:
   factory-ca device issue device.csr -o client.pem

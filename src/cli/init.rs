@@ -8,7 +8,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::clap_args::{Global, Init};
-use super::edge::{Terminal, entropy};
+use super::edge::{Terminal, agreed, entropy};
 use super::embedded;
 use super::report::Report;
 use super::staging::Staging;
@@ -147,6 +147,7 @@ fn create_cas(home: &Path, arguments: &Init) -> Result<(Certificate, Certificate
             common_name: common_name.map(str::to_owned),
             curve: Curve::P256,
             existing_key: ExistingKey::Refuse,
+            review: &agreed,
         };
         let authority = pki.config().authority(name)?;
         let created = pki.create_ca(authority, &wish, &writer, &Terminal, entropy, now)?;

@@ -12,6 +12,7 @@ mod clap_args;
 mod device;
 mod edge;
 mod embedded;
+mod files;
 mod gateway;
 mod generate;
 mod help;

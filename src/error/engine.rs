@@ -21,6 +21,8 @@ pub fn explain(error: &authority::Error) -> Explanation {
         Config(error) => explain_config(error),
         Conflict(conflict) => explain_conflict(conflict),
         Csr(_) => of(error.rule().unwrap_or("csr-malformed"), Exit::Refused),
+        ForDevices(_) => of("profile-unsuitable", Exit::Usage)
+            .hint("devices get their certificates with `factory-ca device issue`; roots are made with `factory-ca ca create`"),
         File(_, error) => of("file", exit_of(error.kind())),
         Ledger(error) => explain_ledger(error),
         Lint(_) => of("lint", Exit::Stop).hint("this is a defect of factory-ca or of the profile: report it"),
@@ -42,6 +44,7 @@ pub fn explain(error: &authority::Error) -> Explanation {
         Template(_) => of("template", Exit::Stop),
         Token(error) => explain_token(error),
         UnknownProfile { .. } => of("unknown-profile", Exit::Usage).hint("run `factory-ca profile list`"),
+        Withheld(_) => of("withheld", Exit::Usage),
         Unrecorded { .. } => of("unrecorded", Exit::Stop)
             .hint("stop issuing on this station, then run `factory-ca ledger check`"),
     }

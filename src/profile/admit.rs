@@ -1,5 +1,7 @@
 //! From a request, or an officer's wish, to what will be certified.
 
+use std::net::IpAddr;
+
 use x509_parser::prelude::FromDer;
 
 use super::alternative_names::SUBJECT_ALT_NAME;
@@ -98,6 +100,39 @@ impl Profile {
             not_before,
             not_after,
         })
+    }
+
+    /// Holds a CA's request, whose key is elsewhere, against this profile.
+    ///
+    /// The subject's bytes are kept. It has to say what the profile's subject says and nothing else, in any order: the
+    /// factory's name where the profile takes it from there, a name of the CA's own where an officer would give one.
+    pub fn admit_ca_csr(
+        &self,
+        csr: &Csr,
+        factory: &str,
+        issuer: &Certificate,
+        now: Timestamp,
+    ) -> Result<Request, Refusal> {
+        self.admit_kind(csr.key().kind())?;
+        subject::admit_ca(&self.subject, csr.subject(), factory)?;
+        let (not_before, not_after) = self.validity(Some(issuer), now)?;
+        Ok(Request {
+            subject: csr.subject().clone(),
+            key: csr.key().clone(),
+            device: None,
+            alternative_names: Vec::new(),
+            not_before,
+            not_after,
+        })
+    }
+
+    /// The same profile with more alternative names allowed: those that an officer agrees to for one certificate.
+    pub fn allowing(mut self, dns: &[String], ip: &[IpAddr]) -> Profile {
+        if let Some(allowed) = &mut self.alternative_names {
+            allowed.dns.extend_from_slice(dns);
+            allowed.ip.extend_from_slice(ip);
+        }
+        self
     }
 
     /// Whether [`Profile::admit_ca`] would admit a key on this curve: asked before the key is made.
@@ -262,6 +297,11 @@ impl Request {
     /// The key to certify.
     pub fn key(&self) -> &PublicKey {
         &self.key
+    }
+
+    /// Its alternative names, in the request's order.
+    pub fn alternative_names(&self) -> &[AlternativeName] {
+        &self.alternative_names
     }
 
     /// The device it is for, in lower case.

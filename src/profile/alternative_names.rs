@@ -1,7 +1,5 @@
 //! Alternative names: what a request asks for, held against the profile's lists.
 
-use std::net::IpAddr;
-
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
@@ -9,6 +7,7 @@ use super::schema::AlternativeNamesYaml;
 use super::subject::shown;
 use super::{Profile, Refusal};
 use crate::x509::Extension;
+use crate::x509::certificate::address;
 use crate::x509::template::AlternativeName;
 
 impl Profile {
@@ -40,7 +39,10 @@ impl Profile {
                 Err(Refusal::new(
                     "san-not-allowed",
                     "a requested alternative name",
-                    name.shown(),
+                    match name {
+                        AlternativeName::Dns(name) => shown(name),
+                        AlternativeName::Ip(address) => address.to_string(),
+                    },
                     wanted,
                 ))
             }
@@ -54,15 +56,6 @@ impl AlternativeNamesYaml {
         match name {
             AlternativeName::Ip(address) => self.ip.contains(address),
             AlternativeName::Dns(name) => self.dns.iter().any(|pattern| dns_matches(pattern, name)),
-        }
-    }
-}
-
-impl AlternativeName {
-    fn shown(&self) -> String {
-        match self {
-            AlternativeName::Dns(name) => shown(name),
-            AlternativeName::Ip(address) => address.to_string(),
         }
     }
 }
@@ -124,14 +117,6 @@ fn kind_of(name: &GeneralName<'_>) -> String {
         GeneralName::OtherName(kind, _) => format!("an otherName of type {kind}"),
         GeneralName::RegisteredID(number) => format!("the registeredID {number}"),
         _ => "of another kind".to_owned(),
-    }
-}
-
-fn address(octets: &[u8]) -> Option<IpAddr> {
-    match octets.len() {
-        4 => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
-        16 => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
-        _ => None,
     }
 }
 

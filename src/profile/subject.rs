@@ -151,6 +151,34 @@ pub(super) fn admit(
     }
 }
 
+/// Holds the subject of a CA's request against the rules, in any order.
+pub(super) fn admit_ca(rules: &[Rule], subject: &Name, factory: &str) -> Result<(), Refusal> {
+    let mut seen = Vec::new();
+    for (position, attribute) in subject.attributes().iter().enumerate() {
+        let fits = |rule: &&Rule| attribute.oid == rule.kind.oid && !seen.contains(&rule.kind.oid);
+        let Some(rule) = rules.iter().find(fits) else {
+            return Err(unwanted(rules, attribute));
+        };
+        let text = readable(position, attribute, rule.kind)?;
+        if rule.source == Source::Factory && text != factory {
+            return Err(Refusal::new(
+                "subject-factory",
+                format!("the subject's {}", rule.kind.short),
+                shown(text),
+                format!("{}, the factory", shown(factory)),
+            ));
+        }
+        seen.push(rule.kind.oid);
+    }
+    match rules
+        .iter()
+        .find(|rule| !rule.optional && !seen.contains(&rule.kind.oid))
+    {
+        Some(rule) => Err(missing(rules, rule, None)),
+        None => Ok(()),
+    }
+}
+
 /// Upper bounds and characters (RFC 5280 appendix A.1); every attribute in an RDN of its own.
 fn readable(position: usize, attribute: &Attribute, kind: AttributeType) -> Result<&str, Refusal> {
     let object = format!("the subject's {}", kind.short);

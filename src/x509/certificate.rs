@@ -1,5 +1,7 @@
 //! Certificates that exist: reading them and checking their signatures.
 
+use std::net::IpAddr;
+
 use ::der::Decode;
 use ::der::asn1::AnyRef;
 use x509_parser::oid_registry::OID_X509_EXT_SUBJECT_ALT_NAME;
@@ -176,6 +178,25 @@ impl Certificate {
     ///
     /// A subjectAltName that is there twice or cannot be read is an error. Whether a name is one of a host is not checked.
     pub fn dns_names(&self) -> Result<Vec<String>, CertificateError> {
+        self.general_names(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
+    }
+
+    /// The DNS names and IP addresses of the subjectAltName as texts, in their order; read as [`Certificate::dns_names`].
+    pub fn alternative_names(&self) -> Result<Vec<String>, CertificateError> {
+        self.general_names(|name| match name {
+            GeneralName::DNSName(name) => Some((*name).to_owned()),
+            GeneralName::IPAddress(octets) => address(octets).map(|address| address.to_string()),
+            _ => None,
+        })
+    }
+
+    fn general_names(
+        &self,
+        text: impl Fn(&GeneralName<'_>) -> Option<String>,
+    ) -> Result<Vec<String>, CertificateError> {
         let broken = CertificateError::Malformed("its subjectAltName is broken");
         let Ok((_, parsed)) = X509Certificate::from_der(&self.der) else {
             return Err(broken);
@@ -195,9 +216,8 @@ impl Certificate {
         let mut found = Vec::new();
         for name in &names.general_names {
             match name {
-                GeneralName::DNSName(name) => found.push((*name).to_owned()),
                 GeneralName::Invalid(..) => return Err(broken),
-                _ => {}
+                name => found.extend(text(name)),
             }
         }
         Ok(found)
@@ -224,6 +244,15 @@ impl Certificate {
             }
         }
         self.signs_certificates = is_ca && may_sign;
+    }
+}
+
+/// An iPAddress of 4 or 16 octets (RFC 5280 section 4.2.1.6).
+pub(crate) fn address(octets: &[u8]) -> Option<IpAddr> {
+    match octets.len() {
+        4 => <[u8; 4]>::try_from(octets).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(octets).ok().map(IpAddr::from),
+        _ => None,
     }
 }
 

@@ -9,6 +9,7 @@ mod assemble;
 mod extensions;
 mod rcgen;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use ::der::asn1::ObjectIdentifier;
@@ -83,6 +84,15 @@ pub enum AlternativeName {
     Dns(String),
     /// An iPAddress.
     Ip(IpAddr),
+}
+
+impl fmt::Display for AlternativeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AlternativeName::Dns(name) => f.write_str(name),
+            AlternativeName::Ip(address) => address.fmt(f),
+        }
+    }
 }
 
 /// The bytes of a TBSCertificate.

@@ -9,12 +9,13 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 30] = [
+const COMMANDS: [&str; 31] = [
     "init",
     "token list",
     "token init",
     "token show",
     "ca create",
+    "ca sign-csr",
     "ca list",
     "ca show",
     "device issue",

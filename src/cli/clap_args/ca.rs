@@ -1,5 +1,8 @@
 //! Arguments of `ca`.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::help;
@@ -9,6 +12,9 @@ pub enum Ca {
     /// Make the CA that the configuration declares: key in its token, certificate from its issuer
     #[command(after_help = help::CA_CREATE)]
     Create(CaCreate),
+    /// Certify a request that somebody brings: a TLS server's, an EST server's, or another CA's
+    #[command(after_help = help::CA_SIGN_CSR)]
+    SignCsr(SignCsr),
     /// List the CAs
     #[command(after_help = help::CA_LIST)]
     List,
@@ -42,4 +48,34 @@ pub struct CaCreate {
 pub enum KeyType {
     P256,
     P384,
+}
+
+#[derive(Debug, Args)]
+pub struct SignCsr {
+    /// The certification request, PEM or DER; `-` is stdin
+    pub csr: PathBuf,
+    /// The certificate profile; `device-ca` for a CA
+    #[arg(long, default_value = "tls-server", value_name = "NAME")]
+    pub profile: String,
+    /// The CA that signs (default: the root)
+    #[arg(long, value_name = "NAME")]
+    pub authority: Option<String>,
+    /// A DNS name that this request may have, beside those of the profile; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub allow_dns: Vec<String>,
+    /// An IP address that this request may have, beside those of the profile; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub allow_ip: Vec<IpAddr>,
+    /// Sign a new certificate even if one for this key and these names is valid
+    #[arg(long)]
+    pub renew: bool,
+    /// Sign without being asked
+    #[arg(long)]
+    pub yes: bool,
+    /// The subject's common name, to certify a CA without being asked
+    #[arg(long, value_name = "CN")]
+    pub confirm: Option<String>,
+    /// Where the certificate goes; `-` is stdout
+    #[arg(short, long, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
 }

@@ -1,0 +1,9 @@
+//! The security officer: certificates and lists beside those of devices, and what becomes of CAs.
+//!
+//! Relying parties (OpenSSL in strict mode, GnuTLS, rustls' webpki) are asked at each point what they accept.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod sign_csr;
