@@ -75,7 +75,8 @@ impl Pki {
             issuer.check_time(now)?;
         }
         let token = self.login(self.config().token(&authority.token)?, edge)?;
-        let (key, attributes) = authority_key(&token, authority, wish)?;
+        let (key, attributes) =
+            key_in_token(&token, &authority.object, wish.curve, wish.existing_key)?;
         let above = issuer.as_ref().map(Issuer::certificate);
         let request = profile.admit_ca(key.public_key(), naming, above, now)?;
         let before = made_before(&self.ledger()?, &profile, above, &request, now)?;
@@ -108,25 +109,22 @@ impl Pki {
     }
 }
 
-fn authority_key(
+/// A key of this label in a token, new or found, with what the token reports of a new one.
+pub(super) fn key_in_token(
     token: &OpenToken,
-    authority: &AuthorityConfig,
-    wish: &Wish<'_>,
+    object: &str,
+    curve: Curve,
+    existing: ExistingKey,
 ) -> Result<(Key, Option<KeyAttributes>), Error> {
     let query = || KeyQuery {
-        label: Some(authority.object.clone()),
+        label: Some(object.to_owned()),
         id: None,
     };
-    if wish.existing_key == ExistingKey::Certify {
+    if existing == ExistingKey::Certify {
         return Ok((token.key(query(), None, 1)?, None));
     }
-    let id = authority.object.as_bytes();
-    let made = token.generate_key(
-        &Label::new(&authority.object)?,
-        id,
-        wish.curve,
-        Persistence::Token,
-    )?;
+    let label = Label::new(object)?;
+    let made = token.generate_key(&label, object.as_bytes(), curve, Persistence::Token)?;
     let key = token.key(query(), Some(&made.public_key), 1)?;
     Ok((key, Some(made.attributes)))
 }

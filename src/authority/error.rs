@@ -87,6 +87,9 @@ pub enum Error {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+    /// A name with characters that no certificate can carry.
+    #[error("a name cannot be written into a request; nothing was signed")]
+    NameUnfit,
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes for a serial number; nothing was signed")]
     NoEntropy,

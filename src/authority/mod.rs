@@ -12,6 +12,7 @@ pub mod embedded;
 mod error;
 mod issuer;
 pub mod pki;
+pub mod server_key;
 pub mod sign_csr;
 
 pub use error::Error;

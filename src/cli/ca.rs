@@ -2,6 +2,8 @@
 
 mod sign_csr;
 
+pub use sign_csr::the_root;
+
 use serde_json::{Value, json};
 
 use super::clap_args::Global;
@@ -40,10 +42,7 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     let default_name = configured.or(authority.issuer.as_ref().map(|_| authority.name.clone()));
     let wish = Wish {
         common_name: arguments.common_name.clone().or(default_name),
-        curve: match arguments.key_type {
-            KeyType::P256 => Curve::P256,
-            KeyType::P384 => Curve::P384,
-        },
+        curve: arguments.key_type.into(),
         existing_key: match arguments.existing_key {
             true => ExistingKey::Certify,
             false => ExistingKey::Refuse,
@@ -173,6 +172,15 @@ fn text(authority: &AuthorityConfig, chain: &[Certificate]) -> String {
             authority.profiles.join(", ")
         },
     )
+}
+
+impl From<KeyType> for Curve {
+    fn from(wanted: KeyType) -> Curve {
+        match wanted {
+            KeyType::P256 => Curve::P256,
+            KeyType::P384 => Curve::P384,
+        }
+    }
 }
 
 /// A certificate as --json shows it.

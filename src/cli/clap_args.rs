@@ -6,6 +6,7 @@ pub mod device;
 pub mod gateway;
 pub mod ledger;
 pub mod registrar;
+pub mod tls;
 pub mod token;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use device::Device;
 use gateway::Gateway;
 use ledger::Ledger;
 use registrar::Registrar;
+use tls::Tls;
 use token::Token;
 
 /// A factory CA for Linux devices: keys in PKCS#11 tokens, every certificate accounted for.
@@ -90,6 +92,9 @@ pub enum Command {
     /// Create and inspect CAs
     #[command(subcommand)]
     Ca(Ca),
+    /// Make certificates for the factory's own servers
+    #[command(subcommand)]
+    Tls(Tls),
     /// Issue and look up device certificates
     #[command(subcommand)]
     Device(Device),

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use super::clap_args::ca::Ca;
 use super::clap_args::device::Device;
+use super::clap_args::tls::Tls;
 use super::clap_args::token::Token;
 use super::clap_args::{Cli, Command as Noun};
 use super::private_tokens::{self, Use};
@@ -77,6 +78,11 @@ pub fn configuration_exists(pki: &Path) -> bool {
 fn token_use(command: &Noun) -> Option<Use> {
     match command {
         Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
+        Noun::Tls(Tls::Create(create)) => match (&create.token, create.request) {
+            (Some(_), _) => Some(Use::MakeKeys),
+            (None, false) => Some(Use::Sign),
+            (None, true) => None,
+        },
         Noun::Token(_)
         | Noun::Ca(Ca::SignCsr(_))
         | Noun::Device(Device::Issue(_))

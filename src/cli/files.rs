@@ -34,6 +34,17 @@ impl Destination {
         }
     }
 
+    /// Writes what can be made again; returns what belongs on stdout.
+    pub fn write(self, text: String) -> Result<String, Error> {
+        match self {
+            Destination::Stdout => Ok(text),
+            Destination::File(file, path) => {
+                write(file, &path, &text)?;
+                Ok(String::new())
+            }
+        }
+    }
+
     /// Writes a certificate that is recorded already; returns what belongs on stdout.
     pub fn deliver(self, pem: String, serial: &Serial) -> Result<String, Error> {
         match self {

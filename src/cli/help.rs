@@ -73,6 +73,15 @@ The certificate is shown before it is signed. The same request again gets the sa
 Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN, or not agreed to · 3 token or ledger
 unavailable · 4 unknown outcome";
 
+pub const TLS_CREATE: &str = "\
+Examples:
+  factory-ca tls create --dns ca.factory.example --key pki/endpoint.key -o pki/certs/endpoint.pem
+  factory-ca tls create --dns ca.factory.example --token line --object endpoint --request -o endpoint.csr
+
+The certificate is signed by the root, under the profile tls-server, for the names that are given here.
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+
 pub const DEVICE_ISSUE: &str = "\
 Examples:
   factory-ca device issue device.csr -o client.pem

@@ -25,6 +25,7 @@ mod registrar;
 mod report;
 mod serve;
 mod staging;
+mod tls;
 mod token;
 
 use std::process::ExitCode;
@@ -82,6 +83,7 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Init(arguments) => init::run(global, arguments),
         Command::Token(command) => token::run(global, command),
         Command::Ca(command) => ca::run(global, command),
+        Command::Tls(command) => tls::run(global, command),
         Command::Device(command) => device::run(global, command),
         Command::Batch(command) => batch::run(global, command),
         Command::Registrar(command) => registrar::run(global, command),

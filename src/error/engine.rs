@@ -26,6 +26,7 @@ pub fn explain(error: &authority::Error) -> Explanation {
         File(_, error) => of("file", exit_of(error.kind())),
         Ledger(error) => explain_ledger(error),
         Lint(_) => of("lint", Exit::Stop).hint("this is a defect of factory-ca or of the profile: report it"),
+        NameUnfit => of("name-unfit", Exit::Usage).hint("name hosts as DNS does: letters, digits, `-` and dots"),
         NoEntropy => of("no-entropy", Exit::Stop),
         NoSoftHsm => of("softhsm-missing", Exit::Usage)
             .hint("install it with `apt-get install softhsm2`, or name another module with `--module PATH`"),

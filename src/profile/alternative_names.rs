@@ -120,8 +120,8 @@ fn kind_of(name: &GeneralName<'_>) -> String {
     }
 }
 
-/// RFC 1123 host names, a leading `*` label allowed.
-pub(super) fn is_host_name(name: &str) -> bool {
+/// Whether it is a host name as RFC 1123 has them; a leading `*` label is allowed.
+pub fn is_host_name(name: &str) -> bool {
     let labels = name.strip_prefix("*.").unwrap_or(name);
     let sane = |label: &str| {
         (1..=63).contains(&label.len())

@@ -15,6 +15,7 @@ mod second_opinion;
 mod subject;
 
 pub use admit::{IssuerView, Naming, Request};
+pub use alternative_names::is_host_name;
 pub use lint::{Finding, Linted};
 pub use period::Period;
 pub use refusal::Refusal;

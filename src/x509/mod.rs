@@ -10,6 +10,7 @@ mod ed25519;
 pub mod key;
 pub mod name;
 pub mod pem;
+pub mod request;
 pub mod serial;
 pub mod signed;
 pub mod template;

@@ -9,6 +9,8 @@ mod assemble;
 mod extensions;
 mod rcgen;
 
+pub(super) use extensions::{SUBJECT_ALT_NAME, alternative_names};
+
 use std::fmt;
 use std::net::IpAddr;
 

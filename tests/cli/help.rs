@@ -9,13 +9,14 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 31] = [
+const COMMANDS: [&str; 32] = [
     "init",
     "token list",
     "token init",
     "token show",
     "ca create",
     "ca sign-csr",
+    "tls create",
     "ca list",
     "ca show",
     "device issue",
@@ -43,9 +44,10 @@ const COMMANDS: [&str; 31] = [
     "",
 ];
 
-const NOUNS: [&str; 10] = [
+const NOUNS: [&str; 11] = [
     "token",
     "ca",
+    "tls",
     "device",
     "batch",
     "registrar",

@@ -7,3 +7,4 @@
 mod support;
 
 mod sign_csr;
+mod tls;

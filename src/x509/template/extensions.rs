@@ -129,7 +129,7 @@ fn authority_key_identifier(id: &[u8]) -> der::Result<Vec<u8>> {
     tlv(Tag::Sequence, &tlv(context(0, false), id)?)
 }
 
-fn alternative_names(names: &[AlternativeName]) -> der::Result<Vec<u8>> {
+pub(crate) fn alternative_names(names: &[AlternativeName]) -> der::Result<Vec<u8>> {
     let mut list = Vec::new();
     for name in names {
         list.extend(match name {
@@ -196,5 +196,5 @@ const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7
 const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
 const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
 const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
-const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+pub(crate) const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
