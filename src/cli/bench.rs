@@ -366,7 +366,7 @@ fn write_request(directory: &Path, number: usize) -> Result<(), Error> {
     let subject = subject.map_err(|_| no_profile())?;
     let request = key
         .request(&subject)
-        .map_err(|error| authority::Error::Template(error))?;
+        .map_err(authority::Error::Template)?;
     let path = directory.join(format!("{uuid}.der"));
     Ok(std::fs::write(&path, request).map_err(OutputError::at(&path))?)
 }
