@@ -68,14 +68,29 @@ pub struct AuthorityConfig {
     pub common_name: Option<String>,
     /// The authority that certified it; `None` for a root.
     pub issuer: Option<String>,
-    /// The name of the token its key is in.
-    pub token: String,
-    /// The key's label in the token.
-    pub object: String,
+    /// Where its key is; `None` if that is on another machine.
+    pub key: Option<KeyPlace>,
     /// The profile of its own certificate.
     pub profile: String,
     /// The profiles it issues.
     pub profiles: Vec<String>,
+}
+
+/// Where a CA's key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyPlace {
+    /// The token's name.
+    pub token: String,
+    /// The key's label in it.
+    pub object: String,
+}
+
+impl AuthorityConfig {
+    /// Where its key is, for whoever needs it.
+    pub fn key_place(&self) -> Result<&KeyPlace, ConfigError> {
+        let elsewhere = || ConfigError::KeyElsewhere(self.name.clone());
+        self.key.as_ref().ok_or_else(elsewhere)
+    }
 }
 
 /// Why a configuration cannot be used.
@@ -90,6 +105,9 @@ pub enum ConfigError {
         /// The authority.
         name: String,
     },
+    /// The key of an authority is needed, and it is on another machine.
+    #[error("the key of authority `{0}` is not here: it has no `keys:` in factory-ca.yaml")]
+    KeyElsewhere(String),
     /// The file is missing.
     #[error("`{0}` is no PKI directory: it holds no `factory-ca.yaml`")]
     Missing(PathBuf),
@@ -262,7 +280,9 @@ impl Config {
         }
         for (name, authority) in yaml.authorities {
             let authority = authority.check(&name, directory, &value)?;
-            config.token(&authority.token)?;
+            if let Some(place) = &authority.key {
+                config.token(&place.token)?;
+            }
             config.authorities.insert(name, authority);
         }
         config.check_issuers(&file)?;

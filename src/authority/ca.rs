@@ -74,9 +74,9 @@ impl Pki {
         if let Some(issuer) = &issuer {
             issuer.check_time(now)?;
         }
-        let token = self.login(self.config().token(&authority.token)?, edge)?;
-        let (key, attributes) =
-            key_in_token(&token, &authority.object, wish.curve, wish.existing_key)?;
+        let place = authority.key_place()?;
+        let token = self.login(self.config().token(&place.token)?, edge)?;
+        let (key, attributes) = key_in_token(&token, &place.object, wish.curve, wish.existing_key)?;
         let above = issuer.as_ref().map(Issuer::certificate);
         let request = profile.admit_ca(key.public_key(), naming, above, now)?;
         let before = made_before(&self.ledger()?, &profile, above, &request, now)?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::exchange::note::NoteError;
 use crate::config::ConfigError;
 use crate::ledger::{self, Conflict, EntryId};
 use crate::output::file::OutputError;
@@ -13,6 +14,15 @@ use crate::x509::certificate::CertificateError;
 use crate::x509::csr::CsrError;
 use crate::x509::key::KeyError;
 use crate::x509::template::TemplateError;
+
+/// Where the key of a CA is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyIs {
+    /// On another machine.
+    Elsewhere,
+    /// In a token of this PKI.
+    Here,
+}
 
 /// Why a certificate was not issued, or a CA not made or opened.
 #[derive(Debug, thiserror::Error)]
@@ -103,10 +113,15 @@ pub enum Error {
         authority: String,
         /// Where its certificate would be.
         path: PathBuf,
+        /// Whether it can be made here.
+        key: KeyIs,
     },
     /// The run stopped before this one was signed, or what was signed cannot be trusted.
     #[error("nothing was released for it, because the run stopped")]
     NotReleased,
+    /// A file from another machine.
+    #[error(transparent)]
+    Note(#[from] NoteError),
     /// An output file.
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -157,6 +172,9 @@ pub enum Error {
         #[source]
         source: ledger::Error,
     },
+    /// A root does not come in an answer of its own.
+    #[error("authority `{0}` is a root, and what is imported is signed by one")]
+    RootImported(String),
     /// The officer did not agree.
     #[error("`{0}` was not agreed to; nothing was signed")]
     Withheld(String),

@@ -10,12 +10,13 @@ pub mod certify;
 pub mod desk;
 pub mod embedded;
 mod error;
+pub mod exchange;
 mod issuer;
 pub mod pki;
 pub mod server_key;
 pub mod sign_csr;
 
-pub use error::Error;
+pub use error::{Error, KeyIs};
 pub use issuer::Issuer;
 pub use pki::Pki;
 

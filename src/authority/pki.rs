@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Error, Issuer, embedded};
+use super::{Error, Issuer, KeyIs, embedded};
 use crate::config::{AuthorityConfig, Config, ModuleSource, TokenConfig};
 use crate::ledger::Ledger;
 use crate::profile::{self, Profile};
@@ -118,12 +118,13 @@ impl Pki {
 
     /// Opens an authority: its chain, its token, its key.
     pub fn issuer(&self, authority: &AuthorityConfig, edge: &dyn PinEdge) -> Result<Issuer, Error> {
+        let place = authority.key_place()?;
         let chain = self.chain(authority)?;
-        let token_config = self.config.token(&authority.token)?;
+        let token_config = self.config.token(&place.token)?;
         let token = self.login(token_config, edge)?;
         let sessions = token_config.sessions.unwrap_or_else(default_sessions);
         let query = KeyQuery {
-            label: Some(authority.object.clone()),
+            label: Some(place.object.clone()),
             id: None,
         };
         let key = token.key(query, Some(chain[0].key()), sessions)?;
@@ -178,13 +179,19 @@ pub fn module_path(module: &ModuleSource) -> Result<PathBuf, Error> {
     }
 }
 
-fn read_certificate(authority: &AuthorityConfig) -> Result<Certificate, Error> {
+pub(super) fn read_certificate(authority: &AuthorityConfig) -> Result<Certificate, Error> {
     let path = &authority.certificate;
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let (authority, path) = (authority.name.clone(), path.clone());
-            return Err(Error::NotCreated { authority, path });
+            return Err(Error::NotCreated {
+                authority: authority.name.clone(),
+                path: path.clone(),
+                key: match authority.key {
+                    Some(_) => KeyIs::Here,
+                    None => KeyIs::Elsewhere,
+                },
+            });
         }
         Err(error) => return Err(Error::File(path.clone(), error)),
     };
@@ -194,7 +201,7 @@ fn read_certificate(authority: &AuthorityConfig) -> Result<Certificate, Error> {
     })
 }
 
-fn check_link(
+pub(super) fn check_link(
     authority: &AuthorityConfig,
     certificate: &Certificate,
     issuer: &AuthorityConfig,

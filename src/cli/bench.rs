@@ -364,9 +364,7 @@ fn write_request(directory: &Path, number: usize) -> Result<(), Error> {
     let key = DeviceKey::generate().map_err(authority_error)?;
     let subject = Name::from_pairs(&[(COMMON_NAME, &uuid), (ORGANIZATIONAL_UNIT, "bench")]);
     let subject = subject.map_err(|_| no_profile())?;
-    let request = key
-        .request(&subject)
-        .map_err(authority::Error::Template)?;
+    let request = key.request(&subject).map_err(authority::Error::Template)?;
     let path = directory.join(format!("{uuid}.der"));
     Ok(std::fs::write(&path, request).map_err(OutputError::at(&path))?)
 }

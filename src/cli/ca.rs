@@ -1,5 +1,6 @@
-//! `ca`: create, list, show, sign-csr.
+//! `ca`: create, request, sign, import, sign-csr, list, show.
 
+mod exchange;
 mod sign_csr;
 
 pub use sign_csr::the_root;
@@ -22,6 +23,9 @@ pub fn run(global: &Global, command: Ca) -> Result<Report, Error> {
     let pki = super::open(global)?;
     match command {
         Ca::Create(arguments) => create(&pki, &arguments),
+        Ca::Request(arguments) => exchange::request(&pki, &arguments),
+        Ca::Sign(arguments) => exchange::sign(&pki, &arguments),
+        Ca::Import(arguments) => exchange::import(&pki, &arguments),
         Ca::SignCsr(arguments) => sign_csr::run(&pki, &arguments),
         Ca::List => Ok(list(&pki)),
         Ca::Show { name } => show(&pki, &name),
@@ -38,17 +42,12 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
         );
         confirm(&question, &authority.name, arguments.confirm.as_deref())?;
     }
-    let configured = authority.common_name.clone();
-    let default_name = configured.or(authority.issuer.as_ref().map(|_| authority.name.clone()));
-    let wish = Wish {
-        common_name: arguments.common_name.clone().or(default_name),
-        curve: arguments.key_type.into(),
-        existing_key: match arguments.existing_key {
-            true => ExistingKey::Certify,
-            false => ExistingKey::Refuse,
-        },
-        review: &agreed,
-    };
+    let wish = wish(
+        authority,
+        arguments.common_name.clone(),
+        arguments.key_type,
+        arguments.existing_key,
+    );
     let now = Timestamp::now();
     let mut notes = Vec::new();
     let writer = super::writer(pki, "ca create", &mut notes)?;
@@ -68,11 +67,9 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
         json,
     )
     .after(notes);
-    if let Some(attributes) = &created.attributes {
-        report = report.note(format!(
-            "its key in token `{}` is {attributes}",
-            authority.token
-        ));
+    if let (Some(attributes), Some(place)) = (&created.attributes, &authority.key) {
+        let told = format!("its key in token `{}` is {attributes}", place.token);
+        report = report.note(told);
     }
     if authority.issuer.is_some() && !certificate.subject().to_string().contains("CN=fio-") {
         report = report.note("the Foundries backend accepts only device CAs named `fio-<user id>`");
@@ -80,14 +77,41 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
     Ok(report.note(next(pki)))
 }
 
+/// What is asked for; without a name of its own a CA has the one in the configuration, or the authority's.
+fn wish(
+    authority: &AuthorityConfig,
+    common_name: Option<String>,
+    key_type: KeyType,
+    existing_key: bool,
+) -> Wish<'static> {
+    let configured = authority.common_name.clone();
+    let default_name = configured.or(authority.issuer.as_ref().map(|_| authority.name.clone()));
+    Wish {
+        common_name: common_name.or(default_name),
+        curve: key_type.into(),
+        existing_key: match existing_key {
+            true => ExistingKey::Certify,
+            false => ExistingKey::Refuse,
+        },
+        review: &agreed,
+    }
+}
+
 /// What is left to do: the CAs that have no certificate yet, roots first.
 fn next(pki: &Pki) -> String {
-    let missing = |authority: &&AuthorityConfig| !authority.certificate.exists();
+    let missing =
+        |authority: &&AuthorityConfig| authority.key.is_some() && !authority.certificate.exists();
     let mut missing: Vec<_> = pki.config().authorities().filter(missing).collect();
     missing.sort_by_key(|authority| authority.issuer.is_some());
-    match missing.first() {
-        Some(authority) => format!("next: factory-ca ca create {}", authority.name),
-        None => "next: factory-ca bundle export".to_owned(),
+    let Some(authority) = missing.first() else {
+        return "next: factory-ca bundle export".to_owned();
+    };
+    let name = &authority.name;
+    let issuer = authority.issuer.as_ref();
+    let issuer = issuer.and_then(|issuer| pki.config().authority(issuer).ok());
+    match issuer.is_some_and(|issuer| issuer.key.is_none()) {
+        true => format!("next: factory-ca ca request {name} -o {name}.request"),
+        false => format!("next: factory-ca ca create {name}"),
     }
 }
 
@@ -104,6 +128,8 @@ fn list(pki: &Pki) -> Report {
     for authority in pki.config().authorities() {
         let issuer = authority.issuer.as_deref().unwrap_or("itself");
         let issues = authority.profiles.join(",");
+        let place = authority.key.as_ref();
+        let token = place.map_or("elsewhere", |place| place.token.as_str());
         let (subject, until, state) = match pki.chain(authority) {
             Ok(chain) => (
                 chain[0].subject().to_string(),
@@ -121,12 +147,13 @@ fn list(pki: &Pki) -> Report {
             &subject,
             issuer,
             &until,
-            &authority.token,
+            token,
             &issues,
         ]));
         list.push(json!({
             "name": authority.name, "subject": subject, "issuer": authority.issuer, "not_after": until,
-            "token": authority.token, "object": authority.object, "profiles": authority.profiles, "state": state,
+            "token": authority.key.as_ref().map(|place| &place.token),
+            "object": authority.key.as_ref().map(|place| &place.object), "profiles": authority.profiles, "state": state,
         }));
     }
     let missing = list
@@ -153,8 +180,12 @@ fn show(pki: &Pki, name: &str) -> Result<Report, Error> {
 fn text(authority: &AuthorityConfig, chain: &[Certificate]) -> String {
     let certificate = &chain[0];
     let identifier = certificate.subject_key_identifier().map(hex::encode);
+    let place = match &authority.key {
+        Some(place) => format!("`{}` in token `{}`", place.object, place.token),
+        None => "not here".to_owned(),
+    };
     format!(
-        "authority {}\n  subject      {}\n  issuer       {}\n  serial       {}\n  valid        {} to {}\n  key          {}, `{}` in token `{}`\n  key id       {}\n  SHA-256      {}\n  issues       {}\n",
+        "authority {}\n  subject      {}\n  issuer       {}\n  serial       {}\n  valid        {} to {}\n  key          {}, {place}\n  key id       {}\n  SHA-256      {}\n  issues       {}\n",
         authority.name,
         certificate.subject(),
         certificate.issuer(),
@@ -162,8 +193,6 @@ fn text(authority: &AuthorityConfig, chain: &[Certificate]) -> String {
         certificate.not_before(),
         certificate.not_after(),
         certificate.key().kind(),
-        authority.object,
-        authority.token,
         identifier.as_deref().unwrap_or("none"),
         hex::encode(certificate.fingerprint()),
         if authority.profiles.is_empty() {

@@ -144,6 +144,12 @@ pub struct Init {
     /// The common name of the first device CA (`fio-<user id>` for the Foundries backend)
     #[arg(long, value_name = "CN")]
     pub device_ca_name: Option<String>,
+    /// For a root that is offline: only its token and itself, the CAs below it are on other machines
+    #[arg(long)]
+    pub offline_root: bool,
+    /// For a machine without the root: its certificate comes with the first `ca import`
+    #[arg(long, conflicts_with = "offline_root")]
+    pub online: bool,
     /// Use this PKCS#11 module and make no tokens or CAs yet
     #[arg(long, value_name = "PATH", conflicts_with = "softhsm")]
     pub module: Option<PathBuf>,

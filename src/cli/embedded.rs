@@ -77,14 +77,16 @@ pub fn configuration_exists(pki: &Path) -> bool {
 /// How a command uses tokens, if it does.
 fn token_use(command: &Noun) -> Option<Use> {
     match command {
-        Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_)) => Some(Use::MakeKeys),
+        Noun::Token(Token::Init(_)) | Noun::Ca(Ca::Create(_) | Ca::Request(_)) => {
+            Some(Use::MakeKeys)
+        }
         Noun::Tls(Tls::Create(create)) => match (&create.token, create.request) {
             (Some(_), _) => Some(Use::MakeKeys),
             (None, false) => Some(Use::Sign),
             (None, true) => None,
         },
         Noun::Token(_)
-        | Noun::Ca(Ca::SignCsr(_))
+        | Noun::Ca(Ca::Sign(_) | Ca::Import(_) | Ca::SignCsr(_))
         | Noun::Device(Device::Issue(_))
         | Noun::Batch(_)
         | Noun::Bench(_)

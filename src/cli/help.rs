@@ -63,6 +63,34 @@ Examples:
 
 Exit codes: 0 done · 2 usage or configuration";
 
+pub const CA_REQUEST: &str = "\
+Examples:
+  factory-ca ca request line-1 -o line-1.request
+  factory-ca ca request line-1 --existing-key -o again.request
+
+The file goes to the machine with the root: factory-ca ca sign line-1.request -o line-1.answer
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token unavailable";
+
+pub const CA_SIGN: &str = "\
+Examples:
+  factory-ca ca sign line-1.request -o line-1.answer
+  factory-ca ca sign line-1.request --confirm fio-5f3a -o line-1.answer
+
+The certificate is shown before it is signed. The same request again gets the same certificate.
+
+Exit codes: 0 done · 1 refused · 2 usage, configuration or PIN, a damaged file, or not agreed to ·
+3 token or ledger unavailable · 4 unknown outcome";
+
+pub const CA_IMPORT: &str = "\
+Examples:
+  factory-ca ca import line-1.answer
+  factory-ca ca import line-1.answer --confirm 7f26b063a748b3f4
+
+Compare the root's SHA-256 with what `factory-ca ca show root` says on the machine with the root.
+
+Exit codes: 0 done · 2 usage, configuration or PIN, or a file that does not fit · 3 token unavailable";
+
 pub const CA_SIGN_CSR: &str = "\
 Examples:
   factory-ca ca sign-csr tls.csr --allow-dns gateway.example.com -o tls-crt

@@ -57,6 +57,7 @@ type Finished = Box<dyn FnOnce(&Path) -> Report>;
 /// Tokens, root and a first device CA, all in the PKI directory.
 fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> {
     let home = staging.path();
+    let part = Part::of(arguments);
     let library = pki::module_path(&ModuleSource::Embedded)?;
     make_directory(&home.join("softhsm/tokens"))?;
     let softhsm = home.join("softhsm");
@@ -64,36 +65,60 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
         .map_err(OutputError::at(&softhsm))?;
     embedded::write_configuration(home)?;
     let module = Module::load(library)?;
-    let mut uris = Vec::new();
-    for name in ["root", "line"] {
+    let mut tokens = Vec::new();
+    for name in part.tokens() {
         let label = token_label(&arguments.factory, name)?;
         let (user, so) = (new_pin(home, name)?, new_pin(home, &format!("{name}-so"))?);
         let info = module.initialise(&label, Target::Free, OnInitialised::Refuse, &so, &user)?;
-        uris.push(
-            TokenUri::for_token(&info.label, &info.serial, &info.manufacturer, &info.model)
-                .to_string(),
-        );
+        let uri = TokenUri::for_token(&info.label, &info.serial, &info.manufacturer, &info.model);
+        tokens.push(PlacedToken {
+            name,
+            uri: uri.to_string(),
+            pin: format!("{{file: softhsm/{name}.pin}}"),
+        });
     }
-    let pins = ["{file: softhsm/root.pin}", "{file: softhsm/line.pin}"];
-    write_config(home, arguments, "embedded", &uris, pins)?;
-    let (root, device_ca) = create_cas(home, arguments)?;
+    write_config(home, arguments, "embedded", &tokens)?;
+    let made = create_cas(home, arguments)?;
     let common_name = device_ca_name(arguments).to_owned();
     let factory = arguments.factory.clone();
     Ok(Box::new(move |pki| {
         let conf = authority::embedded::configuration(
             &pki.canonicalize().unwrap_or_else(|_| pki.to_owned()),
         );
+        let describe = |name: &str| {
+            made.iter()
+                .find(|ca| ca.name == name)
+                .map(|ca| describe(&ca.certificate))
+        };
         let json = json!({
             "pki_dir": pki, "factory": factory, "softhsm2_conf": conf,
-            "root": describe(&root), "device_ca": describe(&device_ca),
+            "root": describe("root"), "device_ca": describe("line-1"),
         });
-        Report::done(format!("`{}` is the PKI of factory `{factory}`", pki.display()), json)
-            .note(format!("  root       {} until {}", root.subject(), root.not_after().date()))
-            .note(format!("  device CA  {} until {}", device_ca.subject(), device_ca.not_after().date()))
-            .note("its keys are in SoftHSM2 tokens inside the directory: this is for evaluation, not for production")
-            .note(fio_warning(&common_name))
-            .note(format!("pkcs11-tool sees the tokens after: export {}={}", authority::embedded::VARIABLE, conf.display()))
-            .note("next: factory-ca device issue FILE.csr -o client.pem, or factory-ca batch issue DIRECTORY --out devices")
+        let mut report = Report::done(
+            format!("`{}` is the PKI of factory `{factory}`", pki.display()),
+            json,
+        );
+        for Made {
+            kind, certificate, ..
+        } in &made
+        {
+            report = report.note(format!(
+                "  {kind:9}  {} until {}",
+                certificate.subject(),
+                certificate.not_after().date()
+            ));
+        }
+        report = report.note("its keys are in SoftHSM2 tokens inside the directory: this is for evaluation, not for production");
+        if part != Part::OfflineRoot {
+            report = report.note(fio_warning(&common_name));
+        }
+        report
+            .note(format!(
+                "pkcs11-tool sees the tokens after: export {}={}",
+                authority::embedded::VARIABLE,
+                conf.display()
+            ))
+            .note(part.next())
     }))
 }
 
@@ -101,25 +126,23 @@ fn with_softhsm(staging: &Staging, arguments: &Init) -> Result<Finished, Error> 
 fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Finished, Error> {
     Module::load(module)?;
     let module = fs::canonicalize(module).map_err(OutputError::at(module))?;
-    let mut uris = Vec::new();
-    for name in ["root", "line"] {
-        uris.push(
-            TokenUri::for_token(token_label(&arguments.factory, name)?.as_str(), "", "", "")
-                .to_string(),
-        );
+    let part = Part::of(arguments);
+    let mut tokens = Vec::new();
+    for name in part.tokens() {
+        let label = token_label(&arguments.factory, name)?;
+        tokens.push(PlacedToken {
+            name,
+            uri: TokenUri::for_token(label.as_str(), "", "", "").to_string(),
+            pin: "prompt".to_owned(),
+        });
     }
-    write_config(
-        staging.path(),
-        arguments,
-        &module.display().to_string(),
-        &uris,
-        ["prompt", "prompt"],
-    )?;
+    let path = module.display().to_string();
+    write_config(staging.path(), arguments, &path, &tokens)?;
     let factory = arguments.factory.clone();
     let common_name = device_ca_name(arguments).to_owned();
     Ok(Box::new(move |pki| {
         let json = json!({ "pki_dir": pki, "factory": factory, "module": module });
-        Report::done(
+        let mut report = Report::done(
             format!(
                 "`{}` is the PKI directory of factory `{factory}`; it has no keys yet",
                 pki.display()
@@ -129,53 +152,149 @@ fn with_module(staging: &Staging, arguments: &Init, module: &Path) -> Result<Fin
         .note(format!(
             "next: review `{}`, then",
             pki.join(config::FILE).display()
-        ))
-        .note("  factory-ca token init root")
-        .note("  factory-ca token init line")
-        .note("  factory-ca ca create root")
-        .note("  factory-ca ca create line-1")
-        .note(fio_warning(&common_name))
+        ));
+        for step in part.steps() {
+            report = report.note(format!("  factory-ca {step}"));
+        }
+        match part {
+            Part::OfflineRoot => report,
+            _ => report.note(fio_warning(&common_name)),
+        }
     }))
 }
 
-fn create_cas(home: &Path, arguments: &Init) -> Result<(Certificate, Certificate), Error> {
+/// A CA that `init` made.
+struct Made {
+    name: &'static str,
+    kind: &'static str,
+    certificate: Certificate,
+}
+
+fn create_cas(home: &Path, arguments: &Init) -> Result<Vec<Made>, Error> {
     let pki = Pki::open(home)?;
     let now = Timestamp::now();
     let writer = pki.ledger()?.writer("init", now)?;
-    let create = |name: &str, common_name: Option<&str>| {
+    let mut made = Vec::new();
+    for (name, kind) in Part::of(arguments).authorities() {
         let wish = Wish {
-            common_name: common_name.map(str::to_owned),
+            common_name: (*name != "root").then(|| device_ca_name(arguments).to_owned()),
             curve: Curve::P256,
             existing_key: ExistingKey::Refuse,
             review: &agreed,
         };
         let authority = pki.config().authority(name)?;
         let created = pki.create_ca(authority, &wish, &writer, &Terminal, entropy, now)?;
-        Ok::<_, Error>(created.certificate)
-    };
-    let root = create("root", None)?;
-    let device_ca = create("line-1", Some(device_ca_name(arguments)))?;
+        let certificate = created.certificate;
+        made.push(Made {
+            name,
+            kind,
+            certificate,
+        });
+    }
     writer.finish(now)?;
-    Ok((root, device_ca))
+    Ok(made)
+}
+
+/// Which part of the PKI a directory holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    OfflineRoot,
+    Online,
+    Whole,
+}
+
+impl Part {
+    fn of(arguments: &Init) -> Part {
+        match (arguments.offline_root, arguments.online) {
+            (true, _) => Part::OfflineRoot,
+            (_, true) => Part::Online,
+            _ => Part::Whole,
+        }
+    }
+
+    fn tokens(self) -> &'static [&'static str] {
+        match self {
+            Part::OfflineRoot => &["root"],
+            Part::Online => &["line"],
+            Part::Whole => &["root", "line"],
+        }
+    }
+
+    /// What can be made at once, and what it is called.
+    fn authorities(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Part::OfflineRoot => &[("root", "root")],
+            Part::Online => &[],
+            Part::Whole => &[("root", "root"), ("line-1", "device CA")],
+        }
+    }
+
+    /// What has to be done with the factory's own module.
+    fn steps(self) -> &'static [&'static str] {
+        match self {
+            Part::OfflineRoot => &["token init root", "ca create root"],
+            Part::Online => &["token init line", "ca request line-1 -o line-1.request"],
+            Part::Whole => &[
+                "token init root",
+                "token init line",
+                "ca create root",
+                "ca create line-1",
+            ],
+        }
+    }
+
+    fn next(self) -> &'static str {
+        match self {
+            Part::OfflineRoot => "next: factory-ca ca sign FILE.request -o FILE.answer",
+            Part::Online => "next: factory-ca ca request line-1 -o line-1.request",
+            Part::Whole => {
+                "next: factory-ca device issue FILE.csr -o client.pem, or factory-ca batch issue DIRECTORY --out devices"
+            }
+        }
+    }
+
+    /// The part of the template that is for it: a line may begin with the parts it belongs to.
+    fn choose(self, template: &str) -> String {
+        let line = |line: &str| match line.split_once('|') {
+            Some(("offline-root,whole", text)) => (self != Part::Online).then(|| text.to_owned()),
+            Some(("online,whole", text)) => (self != Part::OfflineRoot).then(|| text.to_owned()),
+            Some(("online", text)) => (self == Part::Online).then(|| text.to_owned()),
+            _ => Some(line.to_owned()),
+        };
+        template
+            .lines()
+            .filter_map(line)
+            .map(|line| line + "\n")
+            .collect()
+    }
+}
+
+/// A token as the configuration names it.
+struct PlacedToken {
+    name: &'static str,
+    uri: String,
+    pin: String,
 }
 
 fn write_config(
     home: &Path,
     arguments: &Init,
     module: &str,
-    uris: &[String],
-    pins: [&str; 2],
+    tokens: &[PlacedToken],
 ) -> Result<(), Error> {
     make_directory(&home.join("certs"))?;
     let quote = |text: &str| serde_json::Value::from(text).to_string();
-    let text = include_str!("factory-ca.yaml.in")
+    let mut text = Part::of(arguments)
+        .choose(include_str!("factory-ca.yaml.in"))
         .replace("@FACTORY@", &quote(&arguments.factory))
         .replace("@COMMON-NAME@", &quote(device_ca_name(arguments)))
-        .replace("@MODULE@", &quote(module))
-        .replace("@ROOT-URI@", &quote(&uris[0]))
-        .replace("@LINE-URI@", &quote(&uris[1]))
-        .replace("@ROOT-PIN@", pins[0])
-        .replace("@LINE-PIN@", pins[1]);
+        .replace("@MODULE@", &quote(module));
+    for token in tokens {
+        let name = token.name.to_uppercase();
+        text = text
+            .replace(&format!("@{name}-URI@"), &quote(&token.uri))
+            .replace(&format!("@{name}-PIN@"), &token.pin);
+    }
     file::create(&home.join(config::FILE), text.as_bytes(), Access::Public)?;
     let config = config::Config::load(home)?;
     Ledger::create(config.ledger(), config.factory(), Timestamp::now())?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::gateway::{FoundriesYaml, GatewayYaml};
 use super::server::ServerYaml;
-use super::{AuthorityConfig, ConfigError, FILE, ModuleSource, TokenConfig};
+use super::{AuthorityConfig, ConfigError, FILE, KeyPlace, ModuleSource, TokenConfig};
 use crate::token::{PinSource, TokenUri};
 use crate::yaml;
 
@@ -68,6 +68,7 @@ pub(super) struct AuthorityYaml {
     certificate: PathBuf,
     common_name: Option<String>,
     issuer: Option<String>,
+    #[serde(default)]
     keys: Vec<KeyYaml>,
     profile: Option<String>,
     #[serde(default)]
@@ -183,14 +184,15 @@ impl AuthorityYaml {
             ));
         }
         let mut keys = self.keys;
-        let Some(first) = keys.pop().filter(|_| keys.is_empty()) else {
+        if keys.len() > 1 {
             let found = format!("a list of {}", keys.len());
-            return Err(value(
-                &key("keys"),
-                found,
-                "one key (replicas are not supported yet)",
-            ));
-        };
+            let wanted = "one key (replicas are not supported yet), or none if it is elsewhere";
+            return Err(value(&key("keys"), found, wanted));
+        }
+        let place = keys.pop().map(|first| KeyPlace {
+            token: first.token,
+            object: first.object,
+        });
         let profile = match self.issuer {
             None => "root-ca",
             Some(_) => "device-ca",
@@ -198,8 +200,7 @@ impl AuthorityYaml {
         Ok(AuthorityConfig {
             name: name.to_owned(),
             certificate: directory.join(self.certificate),
-            token: first.token,
-            object: first.object,
+            key: place,
             common_name: self.common_name,
             profile: self.profile.unwrap_or_else(|| profile.to_owned()),
             issuer: self.issuer,

@@ -30,13 +30,17 @@ pub fn explain(error: &authority::Error) -> Explanation {
         NoEntropy => of("no-entropy", Exit::Stop),
         NoSoftHsm => of("softhsm-missing", Exit::Usage)
             .hint("install it with `apt-get install softhsm2`, or name another module with `--module PATH`"),
-        NotCreated { authority, .. } => {
-            of("authority-not-created", Exit::Usage).hint(format!("run `factory-ca ca create {authority}`"))
-        }
+        NotCreated { authority, key, .. } => of("authority-not-created", Exit::Usage).hint(match key {
+            authority::KeyIs::Here => format!("run `factory-ca ca create {authority}`"),
+            authority::KeyIs::Elsewhere => "its key is elsewhere: it comes with the first `factory-ca ca import FILE`".to_owned(),
+        }),
         NotIssued { .. } => of("not-issued", Exit::Usage).hint("name another authority with `--authority NAME`"),
         NotReleased => of("not-released", Exit::Unavailable).hint("run the same command again"),
+        Note(_) => of("exchange-file", Exit::Usage)
+            .hint("nothing was done; have the file written again where it came from, and compare both sides"),
         Output(error) => explain_output(error),
         Profile { .. } => of("profile", Exit::Usage).hint("run `factory-ca profile check FILE` until it is sound"),
+        RootImported(_) => of("root-imported", Exit::Usage).hint("give the authority an `issuer:` in factory-ca.yaml"),
         Refused(refusal) => of(refusal.rule, Exit::Refused)
             .hint("run `factory-ca profile list` and `factory-ca profile show NAME` to see what is accepted"),
         SignatureWrong { .. } => {
@@ -56,6 +60,9 @@ fn explain_config(error: &ConfigError) -> Explanation {
         ConfigError::Missing(_) => of("no-pki-directory", Exit::Usage).hint(
             "make one with `factory-ca init --factory NAME`, or name another with `--pki-dir DIR`",
         ),
+        ConfigError::KeyElsewhere(name) => of("key-elsewhere", Exit::Usage).hint(format!(
+            "run this where the token of `{name}` is; what it signs comes here with `ca request`, `ca sign` and `ca import`"
+        )),
         ConfigError::Unknown { .. } => {
             of("unknown-name", Exit::Usage).hint("names are those of factory-ca.yaml")
         }

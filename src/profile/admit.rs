@@ -148,6 +148,12 @@ impl Profile {
         self.validity(issuer, now).map(|_| ())
     }
 
+    /// The name that [`Profile::admit_ca`] would give a CA with a key on this curve.
+    pub fn name_ca(&self, curve: Curve, naming: Naming<'_>) -> Result<Name, Refusal> {
+        self.admit_kind(KeyKind::Ec(curve))?;
+        self.ca_subject(naming)
+    }
+
     /// Everything the certificate will say.
     pub fn template(&self, request: &Request, issuer: IssuerView<'_>, serial: Serial) -> Template {
         let authority = issuer

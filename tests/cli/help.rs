@@ -9,12 +9,15 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 32] = [
+const COMMANDS: [&str; 35] = [
     "init",
     "token list",
     "token init",
     "token show",
     "ca create",
+    "ca request",
+    "ca sign",
+    "ca import",
     "ca sign-csr",
     "tls create",
     "ca list",

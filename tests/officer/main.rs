@@ -6,5 +6,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod exchange;
 mod sign_csr;
 mod tls;

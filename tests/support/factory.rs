@@ -362,17 +362,14 @@ fn collect(root: &Path, directory: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>
         let path = entry.unwrap().path();
         let name = path.strip_prefix(root).unwrap().to_owned();
         let text = name.to_str().unwrap();
-        let kept = [
-            "pki/softhsm/lock",
-            "pki/softhsm/saved",
-            "pki/softhsm/tokens",
-            "factory-ca",
-        ];
-        if text.starts_with("pki/ledger.db") || kept.contains(&text) {
+        // Of whichever PKI directory it is.
+        let inside = text.split_once('/').map_or("", |(_, inside)| inside);
+        let kept = ["softhsm/lock", "softhsm/saved", "softhsm/tokens"];
+        if inside.starts_with("ledger.db") || kept.contains(&inside) || text == "factory-ca" {
             continue;
         }
         // A process's copy of the tokens goes with it.
-        if text == "pki/softhsm/run" {
+        if inside == "softhsm/run" {
             collect(root, &path, files);
             continue;
         }

@@ -12,6 +12,15 @@ pub enum Ca {
     /// Make the CA that the configuration declares: key in its token, certificate from its issuer
     #[command(after_help = help::CA_CREATE)]
     Create(CaCreate),
+    /// Online: make a CA's key and write its request for the machine with the root
+    #[command(after_help = help::CA_REQUEST)]
+    Request(CaRequest),
+    /// Offline: certify a CA's request with the root and write the answer
+    #[command(after_help = help::CA_SIGN)]
+    Sign(CaSign),
+    /// Online: take the answer in
+    #[command(after_help = help::CA_IMPORT)]
+    Import(CaImport),
     /// Certify a request that somebody brings: a TLS server's, an EST server's, or another CA's
     #[command(after_help = help::CA_SIGN_CSR)]
     SignCsr(SignCsr),
@@ -78,4 +87,49 @@ pub struct SignCsr {
     /// Where the certificate goes; `-` is stdout
     #[arg(short, long, default_value = "-", value_name = "FILE")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CaRequest {
+    /// Its name in factory-ca.yaml
+    pub name: String,
+    /// Its common name (default: `common-name` in factory-ca.yaml, or its name there)
+    #[arg(long, value_name = "CN")]
+    pub common_name: Option<String>,
+    /// The key's curve
+    #[arg(long, value_enum, default_value_t = KeyType::P256)]
+    pub key_type: KeyType,
+    /// Ask for the key that is in the token already
+    #[arg(long)]
+    pub existing_key: bool,
+    /// Where the request goes; `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CaSign {
+    /// The request's file
+    pub request: PathBuf,
+    /// The CA that signs (default: the root)
+    #[arg(long, value_name = "NAME")]
+    pub authority: Option<String>,
+    /// The certificate profile
+    #[arg(long, default_value = "device-ca", value_name = "NAME")]
+    pub profile: String,
+    /// The CA's common name, to sign without being asked
+    #[arg(long, value_name = "CN")]
+    pub confirm: Option<String>,
+    /// Where the answer goes; `-` is stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct CaImport {
+    /// The answer's file
+    pub answer: PathBuf,
+    /// Take the root in, if it is not here yet, without being asked: its SHA-256 as the offline machine shows it
+    #[arg(long, value_name = "SHA-256")]
+    pub confirm: Option<String>,
 }
