@@ -85,6 +85,9 @@ pub enum Error {
     /// The request.
     #[error(transparent)]
     Csr(#[from] CsrError),
+    /// A revocation list that would not be sound.
+    #[error("the revocation list is not sound: {0}; it was not released")]
+    CrlUnfit(String),
     /// A file that should be there.
     #[error("`{0}` cannot be read")]
     File(PathBuf, #[source] io::Error),

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::Error;
+use super::crl::LintedCrl;
 use crate::profile::{IssuerView, Linted};
 use crate::timestamp::Timestamp;
 use crate::token::Signer;
 use crate::x509::key::KeyError;
-use crate::x509::{Certificate, KeyKind, SignatureAlgorithm};
+use crate::x509::{Certificate, KeyKind, SignatureAlgorithm, crl};
 
 /// A CA that can sign.
 pub struct Issuer {
@@ -109,6 +110,19 @@ impl Issuer {
     /// One token operation. The bytes that were linted are the bytes that are signed.
     pub fn sign(&self, linted: &Linted) -> Result<Vec<u8>, Error> {
         sign(&self.name, self.signer.as_ref(), linted)
+    }
+
+    /// Signs a revocation list and verifies the result with the CA's own public key.
+    pub(super) fn sign_crl(&self, list: &LintedCrl) -> Result<Vec<u8>, Error> {
+        let (signer, tbs) = (self.signer.as_ref(), list.tbs());
+        let signature = signer.sign(tbs)?;
+        let algorithm = algorithm(&self.name, signer)?;
+        let verified = signer.public_key().verify(algorithm, tbs, &signature);
+        verified.map_err(|source| Error::SignatureWrong {
+            authority: self.name.clone(),
+            source,
+        })?;
+        Ok(crl::with_signature(tbs, algorithm, &signature)?)
     }
 
     /// The token operation alone; [`Issuer::finish`] must follow before anything is used.

@@ -7,6 +7,7 @@
 pub mod batch;
 pub mod ca;
 pub mod certify;
+pub mod crl;
 pub mod desk;
 pub mod embedded;
 mod error;

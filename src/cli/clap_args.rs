@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod ca;
+pub mod crl;
 pub mod device;
 pub mod gateway;
 pub mod ledger;
@@ -18,6 +19,7 @@ use clap_complete::Shell;
 use super::help;
 use batch::Batch;
 use ca::Ca;
+use crl::Crl;
 use device::Device;
 use gateway::Gateway;
 use ledger::Ledger;
@@ -104,6 +106,9 @@ pub enum Command {
     /// Create, list and close the tokens with which devices register themselves
     #[command(subcommand)]
     Registrar(Registrar),
+    /// Issue and show certificate revocation lists
+    #[command(subcommand)]
+    Crl(Crl),
     /// Export trust bundles
     #[command(subcommand)]
     Bundle(Bundle),

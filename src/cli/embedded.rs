@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::clap_args::ca::Ca;
+use super::clap_args::crl::Crl;
 use super::clap_args::device::Device;
 use super::clap_args::tls::Tls;
 use super::clap_args::token::Token;
@@ -86,6 +87,7 @@ fn token_use(command: &Noun) -> Option<Use> {
             (None, true) => None,
         },
         Noun::Token(_)
+        | Noun::Crl(Crl::Issue(_))
         | Noun::Ca(Ca::Sign(_) | Ca::Import(_) | Ca::SignCsr(_))
         | Noun::Device(Device::Issue(_))
         | Noun::Batch(_)

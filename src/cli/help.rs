@@ -110,6 +110,22 @@ The certificate is signed by the root, under the profile tls-server, for the nam
 
 Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
 
+pub const CRL_ISSUE: &str = "\
+Examples:
+  factory-ca crl issue line-1
+  factory-ca crl issue root --every 180d --overlap 14d --ahead 3
+
+Each list is kept under its number; the newest is published as NAME.crl (DER) and NAME.pem.
+
+Exit codes: 0 done · 2 usage, configuration or PIN · 3 token or ledger unavailable · 4 unknown outcome";
+
+pub const CRL_SHOW: &str = "\
+Examples:
+  factory-ca crl show pki/crl/line-1.crl
+  factory-ca crl show pki/crl/line-1.pem --limit 100 --json
+
+Exit codes: 0 done · 2 usage";
+
 pub const DEVICE_ISSUE: &str = "\
 Examples:
   factory-ca device issue device.csr -o client.pem

@@ -9,6 +9,7 @@ mod bench;
 mod bundle;
 mod ca;
 mod clap_args;
+mod crl;
 mod device;
 mod edge;
 mod embedded;
@@ -83,6 +84,7 @@ fn dispatch(cli: Cli) -> Result<Report, Error> {
         Command::Init(arguments) => init::run(global, arguments),
         Command::Token(command) => token::run(global, command),
         Command::Ca(command) => ca::run(global, command),
+        Command::Crl(command) => crl::run(global, command),
         Command::Tls(command) => tls::run(global, command),
         Command::Device(command) => device::run(global, command),
         Command::Batch(command) => batch::run(global, command),

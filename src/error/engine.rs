@@ -20,6 +20,7 @@ pub fn explain(error: &authority::Error) -> Explanation {
         Chain { .. } => of("chain", Exit::Usage).hint("run `factory-ca ca list` to see what the configuration names"),
         Config(error) => explain_config(error),
         Conflict(conflict) => explain_conflict(conflict),
+        CrlUnfit(_) => of("crl-unfit", Exit::Stop).hint("this is a defect of factory-ca or of the ledger: run `factory-ca ledger check`"),
         Csr(_) => of(error.rule().unwrap_or("csr-malformed"), Exit::Refused),
         ForDevices(_) => of("profile-unsuitable", Exit::Usage)
             .hint("devices get their certificates with `factory-ca device issue`; roots are made with `factory-ca ca create`"),
@@ -95,6 +96,7 @@ fn explain_ledger(error: &ledger::Error) -> Explanation {
     match error {
         ClockBehind { .. } => of("clock-behind", Exit::Usage).hint("set this machine's clock"),
         CertificateMismatch { .. }
+        | CrlNotReserved { .. }
         | CommitUnknown { .. }
         | NotReserved { .. }
         | SerialRepeated { .. }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::timestamp::Timestamp;
 use crate::x509::Serial;
 
-use super::EntryId;
+use super::{CrlId, EntryId};
 
 /// What a store says went wrong underneath; only for showing.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -44,6 +44,12 @@ pub enum Error {
         path: PathBuf,
         /// What the store said.
         source: Cause,
+    },
+    /// A revocation list that does not wait to be recorded.
+    #[error("revocation list {} does not wait to be recorded; it was not released", .id.0)]
+    CrlNotReserved {
+        /// Its row.
+        id: CrlId,
     },
     /// A permit for a device that never had a certificate.
     #[error("device `{device}` has no certificate in `{namespace}` that could be replaced")]

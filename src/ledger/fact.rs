@@ -11,6 +11,8 @@
 //! gateway-done 17
 //! gateway-refused 17
 //! refused 9 row=<digest> rule="key-too-small"
+//! crl-reserved 2 row=<digest> number=17
+//! crl-issued 2 sha256=<of the DER>
 //! permitted 3 row=<digest> device="…"
 //! permit-used 3 by=17
 //! registrar-created 2 row=<digest> name="…"
@@ -42,6 +44,8 @@ pub(super) struct Fact {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Abandoned,
+    CrlIssued,
+    CrlReserved,
     GatewayDone,
     GatewayRefused,
     Issued,
@@ -123,6 +127,16 @@ impl Fact {
         Fact::new(Verb::RegistrarClosed, registrar, format!("by={by}"))
     }
 
+    pub(super) fn crl_reserved(crl: i64, row: [u8; 32], number: u32) -> Fact {
+        let row = hex::encode(row);
+        Fact::new(Verb::CrlReserved, crl, format!("row={row} number={number}"))
+    }
+
+    pub(super) fn crl_issued(crl: i64, sha256: [u8; 32]) -> Fact {
+        let details = format!("sha256={}", hex::encode(sha256));
+        Fact::new(Verb::CrlIssued, crl, details)
+    }
+
     pub(super) fn writer_started(writer: i64, row: [u8; 32], command: &str) -> Fact {
         Fact::described(Verb::WriterStarted, writer, row, "command", command)
     }
@@ -170,8 +184,10 @@ impl fmt::Display for Fact {
 }
 
 impl Verb {
-    pub(super) const ALL: [Verb; 16] = [
+    pub(super) const ALL: [Verb; 18] = [
         Verb::Abandoned,
+        Verb::CrlIssued,
+        Verb::CrlReserved,
         Verb::GatewayDone,
         Verb::GatewayRefused,
         Verb::Issued,
@@ -192,6 +208,8 @@ impl Verb {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Verb::Abandoned => "abandoned",
+            Verb::CrlIssued => "crl-issued",
+            Verb::CrlReserved => "crl-reserved",
             Verb::GatewayDone => "gateway-done",
             Verb::GatewayRefused => "gateway-refused",
             Verb::Issued => "issued",

@@ -16,6 +16,7 @@
 mod backup;
 pub mod check;
 mod conflict;
+mod crl;
 mod digest;
 mod entry;
 mod error;
@@ -39,6 +40,7 @@ mod tests;
 
 pub use check::{Check, Violation};
 pub use conflict::Conflict;
+pub use crl::{CrlId, CrlRecord, NewCrl};
 pub use entry::{Counts, Entry, EntryId, Filter, PermitId, Refusal, State};
 pub use error::{Cause, Error};
 pub use group::Group;

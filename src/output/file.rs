@@ -71,6 +71,20 @@ pub fn create(path: &Path, contents: &[u8], access: Access) -> Result<Written, O
     }
 }
 
+/// Puts a whole file in the place of one that is there, if any: readers see the old one or the new one.
+///
+/// Only for what is published under a fixed name and kept under another, such as revocation lists.
+pub fn replace(path: &Path, contents: &[u8], access: Access) -> Result<(), OutputError> {
+    let mut file = begin(path, access)?;
+    file.as_file_mut()
+        .write_all(contents)
+        .map_err(OutputError::at(path))?;
+    file.as_file().sync_all().map_err(OutputError::at(path))?;
+    file.persist(path)
+        .map_err(|error| OutputError::at(path)(error.error))?;
+    sync_directory(parent(path))
+}
+
 /// Begins a file that will get its name in [`finish`]; dropped before that, it vanishes.
 pub fn begin(path: &Path, access: Access) -> Result<NamedTempFile, OutputError> {
     let mode = match access {

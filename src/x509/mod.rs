@@ -4,6 +4,7 @@
 //! business of `profile`; which key signs is the business of `token`.
 
 pub mod certificate;
+pub mod crl;
 pub mod csr;
 pub mod device_key;
 mod ed25519;

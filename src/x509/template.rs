@@ -9,6 +9,7 @@ mod assemble;
 mod extensions;
 mod rcgen;
 
+pub(super) use assemble::time;
 pub(super) use extensions::{SUBJECT_ALT_NAME, alternative_names};
 
 use std::fmt;

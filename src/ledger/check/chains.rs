@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 
 use crate::hex;
+use crate::ledger::CrlId;
 use crate::ledger::digest::{GENESIS, Link};
 use crate::ledger::fact::{Fact, Verb};
 use crate::ledger::store::audit::{self, EventRow, WriterRow};
-use crate::ledger::store::registrar;
+use crate::ledger::store::{crl, registrar};
 use crate::timestamp::Timestamp;
 
 use super::Findings;
@@ -15,6 +16,7 @@ type Result<T> = rusqlite::Result<T>;
 
 /// Which facts were met, four bytes of flags for each row.
 pub(super) struct Seen {
+    crls: Flags,
     pub(super) entries: Flags,
     permits: Flags,
     refusals: Flags,
@@ -32,6 +34,7 @@ pub(super) fn walk(connection: &Connection, ledger: &str, findings: &mut Finding
         connection,
         writers: &writers,
         seen: Seen {
+            crls: Flags::new(audit::last(connection, "crl")?),
             entries: Flags::new(audit::last(connection, "entry")?),
             permits: Flags::new(audit::last(connection, "permit")?),
             refusals: Flags::new(audit::last(connection, "refusal")?),
@@ -137,6 +140,13 @@ impl Walk<'_> {
                 self.missing("refusal", id, found, flag(Verb::Refused));
             }
         }
+        for id in 1..=audit::last(self.connection, "crl")? {
+            if let Some(list) = crl::by_id(self.connection, CrlId(id))? {
+                let issued = list.sha256.map_or(0, |_| flag(Verb::CrlIssued));
+                let wanted = flag(Verb::CrlReserved) | issued;
+                self.missing("crl", id, self.seen.crls.get(id), wanted);
+            }
+        }
         for registrar in registrar::all(self.connection)? {
             let closed = registrar
                 .closed_at
@@ -169,6 +179,7 @@ impl Seen {
             | Verb::Offered
             | Verb::GatewayDone
             | Verb::GatewayRefused => &mut self.entries,
+            Verb::CrlReserved | Verb::CrlIssued => &mut self.crls,
             Verb::RegistrarCreated | Verb::RegistrarClosed => &mut self.registrars,
             Verb::Permitted | Verb::PermitUsed => &mut self.permits,
             Verb::Refused => &mut self.refusals,

@@ -2,8 +2,8 @@
 
 use crate::ledger::fact::{Fact, Permit, Process, Verb};
 use crate::ledger::store::audit::{self, EventRow, WriterRow};
-use crate::ledger::store::{read, registrar};
-use crate::ledger::{Entry, EntryId, GatewayState, Intent, Refused, RegistrarId, State};
+use crate::ledger::store::{crl, read, registrar};
+use crate::ledger::{CrlId, Entry, EntryId, GatewayState, Intent, Refused, RegistrarId, State};
 use crate::timestamp::Timestamp;
 use crate::x509::key::sha256;
 
@@ -70,6 +70,19 @@ impl Walk<'_> {
                     }
                 })
             }
+            Verb::CrlReserved => crl::by_id(self.connection, CrlId(id))?.map(|row| {
+                let line = Fact::crl_reserved(id, row.asked().digest(row.number), row.number);
+                told(line, event.at, row.reserved_at, &writer.name, &row.writer)
+            }),
+            Verb::CrlIssued => crl::by_id(self.connection, CrlId(id))?.map(|row| {
+                match (row.recorded_at, row.sha256) {
+                    (Some(at), Some(sha256)) => {
+                        let line = Fact::crl_issued(id, sha256);
+                        told(line, event.at, at, &writer.name, &row.writer)
+                    }
+                    _ => "a list that was not issued".to_owned(),
+                }
+            }),
             Verb::WriterStarted => self.writer(id).map(|row| {
                 let process = Process {
                     name: &row.name,

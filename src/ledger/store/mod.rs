@@ -5,6 +5,7 @@
 //! issued, not the ability to issue.
 
 pub(super) mod audit;
+pub(super) mod crl;
 pub(super) mod read;
 pub(super) mod registrar;
 pub(super) mod registration;
@@ -168,7 +169,11 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Each brings the schema from its index to the next; they are never changed once released.
-const MIGRATIONS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// The schema this program writes.
 pub(super) const SCHEMA: i64 = MIGRATIONS.len() as i64;

@@ -284,7 +284,7 @@ pub(super) fn state(row: &Row<'_>, column: usize) -> Result<State> {
     State::from_word(&word).ok_or_else(|| damaged(column, "not a state"))
 }
 
-fn serial(row: &Row<'_>, column: usize) -> Result<Serial> {
+pub(super) fn serial(row: &Row<'_>, column: usize) -> Result<Serial> {
     let mut octets: Vec<u8> = row.get(column)?;
     if octets.first().is_some_and(|first| *first >= 0x80) {
         octets.insert(0, 0);

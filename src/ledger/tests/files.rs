@@ -15,7 +15,7 @@ fn a_new_ledger_belongs_to_its_owner_only() {
     let desk = Desk::new();
     assert_eq!(desk.ledger.factory(), "acme");
     assert_eq!(desk.ledger.id().len(), 32);
-    assert_eq!(desk.ledger.schema_version(), 2);
+    assert_eq!(desk.ledger.schema_version(), 3);
     let _writer = desk.writer();
     assert_eq!(mode(desk.ledger.path()), 0o600);
     assert_eq!(mode(&desk.path("ledger.db-wal")), 0o600);

@@ -24,7 +24,7 @@ fn schema_1() -> (tempfile::TempDir, Ledger, Timestamp) {
 #[test]
 fn a_ledger_of_schema_1_is_brought_up_to_date_and_stays_clean() {
     let (_directory, ledger, _) = schema_1();
-    assert_eq!(ledger.schema_version(), 2);
+    assert_eq!(ledger.schema_version(), 3);
     let check = ledger.check().unwrap();
     assert_eq!(check.violations, []);
     assert_eq!(check.events, 29);

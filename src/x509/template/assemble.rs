@@ -35,7 +35,7 @@ impl Template {
 }
 
 /// UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5).
-fn time(moment: Timestamp) -> der::Result<Any> {
+pub(crate) fn time(moment: Timestamp) -> der::Result<Any> {
     let calendar = moment.calendar();
     let year = u16::try_from(calendar.year()).map_err(|_| der::ErrorKind::DateTime)?;
     let moment = DateTime::new(
