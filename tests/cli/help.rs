@@ -9,7 +9,7 @@ use snapbox::{Data, Redactions};
 use crate::support::factory::{Factory, compare};
 
 /// Every command that does something.
-const COMMANDS: [&str; 35] = [
+const COMMANDS: [&str; 37] = [
     "init",
     "token list",
     "token init",
@@ -22,6 +22,8 @@ const COMMANDS: [&str; 35] = [
     "tls create",
     "ca list",
     "ca show",
+    "crl issue",
+    "crl show",
     "device issue",
     "device list",
     "device show",
@@ -47,7 +49,8 @@ const COMMANDS: [&str; 35] = [
     "",
 ];
 
-const NOUNS: [&str; 11] = [
+const NOUNS: [&str; 12] = [
+    "crl",
     "token",
     "ca",
     "tls",

@@ -91,7 +91,7 @@ fn a_ledger_of_a_newer_program_is_left_alone() {
         "device issue dev.csr -o dev.pem",
         2,
         str![[r#"
-error: `[HOME]/pki/ledger.db` has schema 4711, this program knows schemas up to 2
+error: `[HOME]/pki/ledger.db` has schema 4711, this program knows schemas up to 3
 
 "#]],
     );

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crl;
 mod exchange;
 mod sign_csr;
 mod tls;

@@ -68,7 +68,7 @@ fn a_ledger_of_a_newer_program_is_refused() {
     let desk = Desk::new();
     desk.tamper("PRAGMA user_version = 7");
     let path = desk.ledger.path().display().to_string();
-    let wanted = format!("`{path}` has schema 7, this program knows schemas up to 2");
+    let wanted = format!("`{path}` has schema 7, this program knows schemas up to 3");
     let error = Ledger::open(desk.ledger.path()).unwrap_err();
     assert_eq!(error.to_string(), wanted);
     let error = desk.ledger.writer("test", at(0)).unwrap_err();
