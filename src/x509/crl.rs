@@ -1,16 +1,17 @@
 //! Certificate revocation lists (RFC 5280 section 5): written around the issuer's own bytes, and read back.
 
-use ::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef, UintRef};
-use ::der::{Encode, Tag, TagNumber};
+use ::der::asn1::{ObjectIdentifier, UintRef};
+use ::der::{Encode, Tag};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
-use super::key::{KeyError, PublicKey, SignatureAlgorithm, sha256};
+use super::key::{SignatureAlgorithm, sha256};
 use super::name::Name;
+use super::pem::{self, PemError};
 use super::serial::Serial;
-use super::signed::{self, Signed};
-use super::template::{TemplateError, time};
-use super::{pem, pem::PemError};
+use super::signed;
+use super::template::{AUTHORITY_KEY_IDENTIFIER, TemplateError, authority_key_identifier, time};
+use super::tlv::{context, extension, tlv};
 use crate::timestamp::Timestamp;
 
 /// A certificate on a list.
@@ -93,15 +94,12 @@ impl CrlTemplate<'_> {
         if !list.is_empty() {
             body.extend(tlv(Tag::Sequence, &list)?);
         }
-        let extensions = [self.authority_key()?, self.number()?].concat();
+        let key = authority_key_identifier(self.authority_key_identifier)?;
+        let key = extension(AUTHORITY_KEY_IDENTIFIER, &key)?;
+        let extensions = [key, self.number()?].concat();
         let extensions = tlv(Tag::Sequence, &extensions)?;
         body.extend(tlv(context(0, true), &extensions)?);
         Ok(tlv(Tag::Sequence, &body)?)
-    }
-
-    fn authority_key(&self) -> ::der::Result<Vec<u8>> {
-        let id = tlv(context(0, false), self.authority_key_identifier)?;
-        extension(AUTHORITY_KEY_IDENTIFIER, &tlv(Tag::Sequence, &id)?)
     }
 
     fn number(&self) -> ::der::Result<Vec<u8>> {
@@ -134,7 +132,7 @@ impl Revoked {
 }
 
 impl Crl {
-    /// Reads a list in PEM or DER. The signature is not checked: see [`Crl::verify`].
+    /// Reads a list in PEM or DER. The signature is not checked.
     pub fn from_bytes(bytes: &[u8]) -> Result<Crl, CrlError> {
         if !pem::is_pem(bytes) {
             return Crl::from_der(bytes);
@@ -193,13 +191,6 @@ impl Crl {
         Ok(crl)
     }
 
-    /// Checks the signature with the issuer's key. Names and times are not compared.
-    pub fn verify(&self, issuer: &PublicKey) -> Result<(), KeyError> {
-        Signed::read(&self.der)
-            .map_err(|_| KeyError::MalformedSignature("what it stands in is not DER"))?
-            .verify(issuer)
-    }
-
     /// Its exact DER.
     pub fn der(&self) -> &[u8] {
         &self.der
@@ -224,14 +215,6 @@ pub fn reason_name(reason: u8) -> Option<&'static str> {
         .map(|(_, name)| *name)
 }
 
-/// The number of a reason's word.
-pub fn reason_named(name: &str) -> Option<u8> {
-    REASONS
-        .iter()
-        .find(|(_, known)| *known == name)
-        .map(|(number, _)| *number)
-}
-
 /// CRLReason, RFC 5280 section 5.3.1; 7 is not used.
 pub const REASONS: [(u8, &str); 10] = [
     (0, "unspecified"),
@@ -246,27 +229,82 @@ pub const REASONS: [(u8, &str); 10] = [
     (10, "aACompromise"),
 ];
 
-fn extension(oid: ObjectIdentifier, value: &[u8]) -> ::der::Result<Vec<u8>> {
-    let value = OctetStringRef::new(value)?.to_der()?;
-    tlv(Tag::Sequence, &[oid.to_der()?, value].concat())
-}
-
-fn context(number: u32, constructed: bool) -> Tag {
-    let number = TagNumber(number);
-    Tag::ContextSpecific {
-        constructed,
-        number,
-    }
-}
-
-fn tlv(tag: Tag, content: &[u8]) -> ::der::Result<Vec<u8>> {
-    AnyRef::new(tag, content)?.to_der()
-}
-
 /// Version 2 is written as 1 (section 5.1.2.1).
 const V2: u8 = 1;
 const UNSPECIFIED: u8 = 0;
 const LABEL: &str = "X509 CRL";
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
 const REASON_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.21");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ES256, Factory, now, serial};
+
+    fn revoked(reason: u8) -> Revoked {
+        Revoked {
+            serial: serial(),
+            at: now(),
+            reason,
+        }
+    }
+
+    fn written(number: u64, next_update: Timestamp, revoked: &[Revoked]) -> Crl {
+        let factory = Factory::new();
+        let template = CrlTemplate {
+            signature: ES256,
+            issuer: factory.ca.subject(),
+            authority_key_identifier: factory.ca.subject_key_identifier().unwrap(),
+            this_update: now(),
+            next_update,
+            number,
+            revoked,
+        };
+        let der = with_signature(&template.to_tbs().unwrap(), ES256, &[0x30, 0]).unwrap();
+        let crl = Crl::from_bytes(&der).unwrap();
+        assert_eq!(&crl.issuer, factory.ca.subject());
+        assert_eq!(
+            crl.authority_key_identifier.as_deref(),
+            factory.ca.subject_key_identifier()
+        );
+        assert_eq!(Crl::from_bytes(crl.to_pem().as_bytes()).unwrap().der(), der);
+        crl
+    }
+
+    #[test]
+    fn a_list_is_read_as_it_was_written() {
+        let list = [revoked(0), revoked(1), revoked(4), revoked(9)];
+        // GeneralizedTime begins in 2050.
+        let next = Timestamp::from_rfc3339("2050-01-01T00:00:00Z").unwrap();
+        for number in [1, 0x80, 0xffff_ffff] {
+            let crl = written(number, next, &list);
+            assert_eq!(crl.number, Some(number));
+            assert_eq!((crl.this_update, crl.next_update), (now(), Some(next)));
+            assert_eq!(crl.revoked, list);
+        }
+    }
+
+    #[test]
+    fn what_rfc_5280_leaves_out_is_left_out() {
+        let next = now().plus(86_400);
+        let empty = written(1, next, &[]).der().len();
+        let one = written(1, next, &[revoked(0)]).der().len();
+        let explained = written(1, next, &[revoked(1)]).der().len();
+        // An entry: a SEQUENCE of serial (18) and UTCTime (15) inside the list's own; a reason takes fourteen more.
+        assert_eq!((one - empty, explained - one), (2 + 2 + 18 + 15, 14));
+    }
+
+    #[test]
+    fn what_is_no_list_is_named() {
+        let told = |bytes: &[u8]| Crl::from_bytes(bytes).unwrap_err().to_string();
+        assert_eq!(
+            told(b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"),
+            "the PEM block is a `CERTIFICATE`, wanted is an `X509 CRL`"
+        );
+        let mut longer = written(1, now().plus(60), &[]).der().to_vec();
+        longer.push(0);
+        let broken = "not a certificate revocation list in DER: its structure is broken, or there are bytes after it";
+        assert_eq!(told(&longer), broken);
+        assert_eq!(told(&longer[..40]), broken);
+    }
+}

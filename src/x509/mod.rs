@@ -15,6 +15,7 @@ pub mod request;
 pub mod serial;
 pub mod signed;
 pub mod template;
+mod tlv;
 
 pub use certificate::Certificate;
 pub use csr::{Csr, CsrError, Extension};

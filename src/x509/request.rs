@@ -1,14 +1,14 @@
 //! Writing certification requests (RFC 2986), for keys of our own.
 
-use ::der::Encode;
-use ::der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
-use ::der::{Tag, TagNumber};
+use ::der::asn1::ObjectIdentifier;
+use ::der::{Encode, Tag};
 
 use super::key::{PublicKey, SignatureAlgorithm};
 use super::name::Name;
 use super::pem;
 use super::signed;
 use super::template::{AlternativeName, SUBJECT_ALT_NAME, TemplateError, alternative_names};
+use super::tlv::{context, extension, tlv};
 
 /// What a request says, before it is signed.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl RequestInfo<'_> {
             &0u8.to_der()?,
             self.subject.der(),
             self.key.spki(),
-            &tlv(ATTRIBUTES, &attributes)?,
+            &tlv(context(0, true), &attributes)?,
         ];
         tlv(Tag::Sequence, &content.concat())
     }
@@ -56,9 +56,7 @@ pub fn to_pem(der: &[u8]) -> String {
 
 /// The attribute extensionRequest (RFC 2985 section 5.4.2) with a subjectAltName.
 fn extension_request(names: &[AlternativeName]) -> ::der::Result<Vec<u8>> {
-    let value = alternative_names(names)?;
-    let value = OctetStringRef::new(&value)?.to_der()?;
-    let extension = tlv(Tag::Sequence, &[SUBJECT_ALT_NAME.to_der()?, value].concat())?;
+    let extension = extension(SUBJECT_ALT_NAME, &alternative_names(names)?)?;
     let extensions = tlv(Tag::Sequence, &extension)?;
     let values = tlv(Tag::Set, &extensions)?;
     tlv(
@@ -67,13 +65,5 @@ fn extension_request(names: &[AlternativeName]) -> ::der::Result<Vec<u8>> {
     )
 }
 
-fn tlv(tag: Tag, content: &[u8]) -> ::der::Result<Vec<u8>> {
-    AnyRef::new(tag, content)?.to_der()
-}
-
-const ATTRIBUTES: Tag = Tag::ContextSpecific {
-    constructed: true,
-    number: TagNumber(0),
-};
 /// PKCS #9 extensionRequest.
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");

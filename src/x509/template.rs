@@ -10,7 +10,9 @@ mod extensions;
 mod rcgen;
 
 pub(super) use assemble::time;
-pub(super) use extensions::{SUBJECT_ALT_NAME, alternative_names};
+pub(super) use extensions::{
+    AUTHORITY_KEY_IDENTIFIER, SUBJECT_ALT_NAME, alternative_names, authority_key_identifier,
+};
 
 use std::fmt;
 use std::net::IpAddr;

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use der::asn1::{AnyRef, BitString, Ia5StringRef, ObjectIdentifier, OctetStringRef};
-use der::{Encode, Sequence, Tag, TagNumber};
+use der::asn1::{BitString, Ia5StringRef, ObjectIdentifier, OctetStringRef};
+use der::{Encode, Sequence, Tag};
 
 use super::{AlternativeName, BasicConstraints, KeyUsage, Template};
 use crate::x509::Extension;
+use crate::x509::tlv::{context, tlv};
 
 pub(super) fn write(template: &Template) -> der::Result<Vec<Extension>> {
     let mut list = Vec::with_capacity(8);
@@ -125,7 +126,8 @@ impl BasicConstraints {
     }
 }
 
-fn authority_key_identifier(id: &[u8]) -> der::Result<Vec<u8>> {
+/// The key identifier alone (RFC 5280 section 4.2.1.1).
+pub(crate) fn authority_key_identifier(id: &[u8]) -> der::Result<Vec<u8>> {
     tlv(Tag::Sequence, &tlv(context(0, false), id)?)
 }
 
@@ -170,18 +172,6 @@ fn ia5(text: &str) -> der::Result<&[u8]> {
     Ok(text.as_bytes())
 }
 
-fn context(number: u32, constructed: bool) -> Tag {
-    let number = TagNumber(number);
-    Tag::ContextSpecific {
-        constructed,
-        number,
-    }
-}
-
-fn tlv(tag: Tag, content: &[u8]) -> der::Result<Vec<u8>> {
-    AnyRef::new(tag, content)?.to_der()
-}
-
 #[derive(Sequence)]
 struct BasicConstraintsDer {
     #[asn1(default = "Default::default")]
@@ -190,7 +180,8 @@ struct BasicConstraintsDer {
 }
 
 const AUTHORITY_INFO_ACCESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
-const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
+pub(crate) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("2.5.29.35");
 const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
 const CA_ISSUERS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.48.2");
 const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
