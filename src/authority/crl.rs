@@ -34,26 +34,48 @@ pub struct LintedCrl {
     tbs: Vec<u8>,
 }
 
-impl CrlPlan {
-    /// What a list of this CA says that starts at a moment.
+impl Rhythm {
+    /// When lists start: one now, and so many more ahead.
     ///
-    /// A certificate stays on the lists until one was issued after its end (RFC 5280 section 3.3): it is left out when it
-    /// had expired before the newest list that was recorded.
+    /// # Errors
+    ///
+    /// [`Error::CrlTooLate`] if one would start when the CA has ended; asked before the first one is signed.
+    pub fn starts(
+        self,
+        issuer: &Issuer,
+        now: Timestamp,
+        ahead: u32,
+    ) -> Result<Vec<Timestamp>, Error> {
+        let end = issuer.certificate().not_after();
+        let (mut starts, mut this_update) = (Vec::new(), now);
+        for _ in 0..=ahead {
+            if this_update >= end {
+                return Err(Error::CrlTooLate { this_update, end });
+            }
+            starts.push(this_update);
+            this_update = self.every.after(this_update);
+        }
+        Ok(starts)
+    }
+}
+
+impl CrlPlan {
+    /// What a list of this CA says that starts at a moment; see [`Ledger::revoked`] for what it names.
+    ///
+    /// It is good no longer than the CA itself.
     pub fn collect(
         issuer: &Issuer,
         ledger: &Ledger,
         rhythm: Rhythm,
         this_update: Timestamp,
     ) -> Result<CrlPlan, Error> {
+        let end = issuer.certificate().not_after();
         let subject = issuer.certificate().subject().der();
-        let lists = ledger.crls(subject)?;
-        let newest = lists.iter().find(|list| list.recorded_at.is_some());
-        let alive_at = newest.map_or(Timestamp::EPOCH, |list| list.this_update);
         let next_update = rhythm.overlap.after(rhythm.every.after(this_update));
         Ok(CrlPlan {
             this_update,
-            next_update: next_update.min(issuer.certificate().not_after()),
-            revoked: ledger.revoked(subject, issuer.key_identifier(), alive_at)?,
+            next_update: next_update.min(end),
+            revoked: ledger.revoked(subject, issuer.key_identifier(), this_update)?,
         })
     }
 
@@ -71,9 +93,6 @@ impl CrlPlan {
     ) -> Result<(Crl, u32), Error> {
         issuer.check_time(now)?;
         let certificate = issuer.certificate();
-        if self.next_update <= self.this_update {
-            return Err(Error::CrlUnfit("it would end before it begins".to_owned()));
-        }
         let mut group = writer.group(now)?;
         let (id, number) = group.reserve_crl(&NewCrl {
             issuer: certificate.subject().der(),

@@ -85,6 +85,14 @@ pub enum Error {
     /// The request.
     #[error(transparent)]
     Csr(#[from] CsrError),
+    /// A revocation list for a time after its CA.
+    #[error("a revocation list from {this_update} on cannot be signed: the CA ends on {end}")]
+    CrlTooLate {
+        /// When the list would start.
+        this_update: Timestamp,
+        /// When the CA ends.
+        end: Timestamp,
+    },
     /// A revocation list that would not be sound.
     #[error("the revocation list is not sound: {0}; it was not released")]
     CrlUnfit(String),

@@ -15,7 +15,8 @@ use crate::config::AuthorityConfig;
 use crate::error::Error;
 use crate::hex;
 use crate::ledger::Ledger;
-use crate::output::file::{self, Access, OutputError};
+use crate::output::file::OutputError;
+use crate::output::lists::Lists;
 use crate::profile::Period;
 use crate::timestamp::Timestamp;
 use crate::x509::crl::{Crl, reason_name};
@@ -36,52 +37,37 @@ fn issue(pki: &Pki, arguments: &CrlIssue) -> Result<Report, Error> {
     };
     let issuer = pki.issuer(authority, &Terminal)?;
     let (ledger, now) = (pki.ledger()?, Timestamp::now());
+    let starts = rhythm.starts(&issuer, now, arguments.ahead)?;
     if arguments.dry_run {
         return plan(authority, &issuer, &ledger, rhythm, now);
     }
     fs::create_dir_all(&directory).map_err(OutputError::at(&directory))?;
+    let lists = Lists {
+        directory: &directory,
+        name: &authority.name,
+    };
+    // What stands in the way is found out before anything is signed.
+    lists.published(issuer.certificate().subject())?;
     let mut notes = Vec::new();
     let writer = super::writer(pki, "crl issue", &mut notes)?;
-    let mut lists = Vec::new();
-    let mut this_update = now;
-    for _ in 0..=arguments.ahead {
+    let mut made = Vec::new();
+    let mut published = false;
+    for this_update in starts {
         let plan = CrlPlan::collect(&issuer, &ledger, rhythm, this_update)?;
         let (crl, number) = plan.issue(&issuer, &writer, now)?;
-        let path = numbered(&directory, authority, number);
-        file::create(&path, crl.der(), Access::Public)?;
-        lists.push((crl, number, path));
-        this_update = rhythm.every.after(this_update);
+        let path = lists.keep(&crl, number)?;
+        if made.is_empty() {
+            published = lists.publish(&crl)?;
+        }
+        made.push((crl, number, path));
     }
     writer.finish(now)?;
-    publish(&directory, authority, &lists[0].0)?;
-    Ok(report(authority, &directory, &lists).after(notes))
+    Ok(report(&lists, &made, published).after(notes))
 }
 
-/// What a published list is called: DER for distribution points (RFC 5280 section 4.2.1.13), PEM for servers.
-///
-/// A crash between the two leaves an older PEM beside a newer DER; the next list mends that.
-fn publish(directory: &Path, authority: &AuthorityConfig, crl: &Crl) -> Result<(), Error> {
-    let name = &authority.name;
-    file::replace(
-        &directory.join(format!("{name}.crl")),
-        crl.der(),
-        Access::Public,
-    )?;
-    let pem = crl.to_pem();
-    file::replace(
-        &directory.join(format!("{name}.pem")),
-        pem.as_bytes(),
-        Access::Public,
-    )?;
-    Ok(())
-}
-
-fn numbered(directory: &Path, authority: &AuthorityConfig, number: u32) -> PathBuf {
-    directory.join(format!("{}-{number:06}.crl", authority.name))
-}
-
-fn report(authority: &AuthorityConfig, directory: &Path, lists: &[(Crl, u32, PathBuf)]) -> Report {
-    let json: Vec<Value> = lists
+fn report(lists: &Lists<'_>, made: &[(Crl, u32, PathBuf)], published: bool) -> Report {
+    let name = lists.name;
+    let json: Vec<Value> = made
         .iter()
         .map(|(crl, number, path)| {
             json!({
@@ -92,28 +78,42 @@ fn report(authority: &AuthorityConfig, directory: &Path, lists: &[(Crl, u32, Pat
             })
         })
         .collect();
-    let mut report = Report::new("", json!({ "authority": authority.name, "lists": json }));
-    for (crl, number, path) in lists {
-        let count = crl.revoked.len();
+    let json = json!({ "authority": name, "published": published, "lists": json });
+    let mut report = Report::new("", json);
+    for (crl, number, path) in made {
         let until = crl.next_update.unwrap_or(crl.this_update);
         report = report.note(format!(
-            "list {number} of `{}` names {count} certificates, from {} until {until}, in `{}`",
-            authority.name,
+            "list {number} of `{name}` names {}, from {} until {until}, in `{}`",
+            certificates(crl.revoked.len()),
             crl.this_update,
             path.display()
         ));
     }
-    let published = directory.join(format!("{}.crl", authority.name));
-    report = report.note(format!(
-        "list {} is published as `{}` and, in PEM, `{}`",
-        lists[0].1,
-        published.display(),
-        published.with_extension("pem").display()
-    ));
-    match lists {
+    let (der, pem) = (lists.der(), lists.pem());
+    report = match (published, made) {
+        (true, [(_, number, _), ..]) => report.note(format!(
+            "list {number} is published as `{}` and, in PEM, `{}`",
+            der.display(),
+            pem.display()
+        )),
+        _ => report.note(format!(
+            "`{}` holds a list with a greater number; it was left as it is",
+            der.display()
+        )),
+    };
+    match made {
         [_] => report,
-        _ => report
-            .note("the others are for later: copy each over the published one when its time comes"),
+        _ => report.note(
+            "the others are for later: each takes the published one's place when its time comes, unless something was revoked; then issue again",
+        ),
+    }
+}
+
+fn certificates(count: usize) -> String {
+    match count {
+        0 => "no certificate".to_owned(),
+        1 => "1 certificate".to_owned(),
+        count => format!("{count} certificates"),
     }
 }
 
@@ -130,9 +130,9 @@ fn plan(
         "this_update": plan.this_update.to_string(), "next_update": plan.next_update.to_string(),
     });
     let note = format!(
-        "a list of `{}` would name {} certificates until {}; nothing was signed",
+        "a list of `{}` would name {} until {}; nothing was signed",
         authority.name,
-        plan.revoked.len(),
+        certificates(plan.revoked.len()),
         plan.next_update
     );
     Ok(Report::done(note, json))

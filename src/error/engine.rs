@@ -20,6 +20,7 @@ pub fn explain(error: &authority::Error) -> Explanation {
         Chain { .. } => of("chain", Exit::Usage).hint("run `factory-ca ca list` to see what the configuration names"),
         Config(error) => explain_config(error),
         Conflict(conflict) => explain_conflict(conflict),
+        CrlTooLate { .. } => of("crl-too-late", Exit::Usage).hint("sign fewer lists ahead, or renew the CA first"),
         CrlUnfit(_) => of("crl-unfit", Exit::Stop).hint("this is a defect of factory-ca or of the ledger: run `factory-ca ledger check`"),
         Csr(_) => of(error.rule().unwrap_or("csr-malformed"), Exit::Refused),
         ForDevices(_) => of("profile-unsuitable", Exit::Usage)

@@ -90,21 +90,21 @@ impl Group<'_> {
 }
 
 impl Ledger {
-    /// An issuer's lists, newest first.
-    pub fn crls(&self, issuer: &[u8]) -> Result<Vec<CrlRecord>, Error> {
-        self.query(|connection| store::of_issuer(connection, issuer))
-    }
-
-    /// What a list of this issuer and key has to say: every revoked certificate that had not expired at `alive_at`.
+    /// What a list of this issuer and key has to say that starts at a moment: its revoked certificates.
     ///
-    /// About 60 bytes of memory each.
+    /// A certificate is named until one list was made after its end (RFC 5280 section 3.3). That is the newest one that
+    /// starts no later than this: a list signed ahead says nothing about what expires before it starts. About 60 bytes of
+    /// memory each.
     pub fn revoked(
         &self,
         issuer: &[u8],
         authority_key: &[u8],
-        alive_at: Timestamp,
+        this_update: Timestamp,
     ) -> Result<Vec<Revoked>, Error> {
-        self.query(|connection| store::revoked(connection, issuer, authority_key, alive_at))
+        self.query(|connection| {
+            let before = store::newest(connection, issuer, authority_key, this_update)?;
+            store::revoked(connection, issuer, authority_key, before.as_ref())
+        })
     }
 }
 

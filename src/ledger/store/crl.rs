@@ -54,33 +54,40 @@ pub(in crate::ledger) fn by_id(connection: &Connection, id: CrlId) -> Result<Opt
         .optional()
 }
 
-/// An issuer's lists, newest first.
-pub(in crate::ledger) fn of_issuer(
+/// The newest recorded list of this key that starts no later than a moment.
+pub(in crate::ledger) fn newest(
     connection: &Connection,
     issuer: &[u8],
-) -> Result<Vec<CrlRecord>> {
+    authority_key: &[u8],
+    this_update: Timestamp,
+) -> Result<Option<CrlRecord>> {
+    let condition = "WHERE issuer.subject = ?1 AND authority_key = ?2 AND sha256 IS NOT NULL \
+                     AND this_update <= ?3 ORDER BY this_update DESC, number DESC LIMIT 1";
     connection
-        .prepare_cached(&format!(
-            "{SELECT} WHERE issuer.subject = ?1 ORDER BY number DESC"
-        ))?
-        .query_map([issuer], row)?
-        .collect()
+        .prepare_cached(&format!("{SELECT} {condition}"))?
+        .query_row(params![issuer, authority_key, this_update.unix()], row)
+        .optional()
 }
 
-/// What a list of this key says: certificates that were revoked and had not expired at a moment, by entry number.
+/// Certificates of this key that were revoked, by entry number; without those that had expired before a list started
+/// and were revoked before it was made.
 pub(in crate::ledger) fn revoked(
     connection: &Connection,
     issuer: &[u8],
     authority_key: &[u8],
-    alive_at: Timestamp,
+    before: Option<&CrlRecord>,
 ) -> Result<Vec<Revoked>> {
+    let (started, made) = before.map_or((Timestamp::EPOCH, Timestamp::EPOCH), |list| {
+        (list.this_update, list.reserved_at)
+    });
     // Written so that the partial index is walked, not every certificate.
     let sql = "SELECT serial, ended_at, reason FROM entry INDEXED BY entry_revoked \
-               WHERE state = 'revoked' AND authority_key = ?2 AND not_after >= ?3 \
+               WHERE state = 'revoked' AND authority_key = ?2 AND (not_after >= ?3 OR ended_at >= ?4) \
                AND issuer = (SELECT id FROM issuer WHERE subject = ?1) ORDER BY id";
+    let parameters = params![issuer, authority_key, started.unix(), made.unix()];
     connection
         .prepare_cached(sql)?
-        .query_map(params![issuer, authority_key, alive_at.unix()], |row| {
+        .query_map(parameters, |row| {
             Ok(Revoked {
                 serial: serial(row, 0)?,
                 at: moment(row, 1)?,

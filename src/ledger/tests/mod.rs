@@ -1,6 +1,7 @@
 //! What the ledger promises, told through its public functions.
 
 mod audit;
+mod crl;
 mod files;
 mod migration;
 mod registrations;
