@@ -103,16 +103,17 @@ impl Pki {
         while let Some(issuer) = &current.issuer {
             let issuer = self.config.authority(issuer)?;
             let above = read_certificate(issuer)?;
-            check_link(current, &chain[chain.len() - 1], issuer, &above)?;
+            check_link(
+                &current.certificate,
+                &chain[chain.len() - 1],
+                issuer,
+                &above,
+            )?;
             chain.push(above);
             current = issuer;
         }
-        check_link(
-            current,
-            &chain[chain.len() - 1],
-            current,
-            &chain[chain.len() - 1],
-        )?;
+        let root = &chain[chain.len() - 1];
+        check_link(&current.certificate, root, current, root)?;
         Ok(chain)
     }
 
@@ -201,14 +202,15 @@ pub(super) fn read_certificate(authority: &AuthorityConfig) -> Result<Certificat
     })
 }
 
+/// Whether a certificate, which is in this file, was issued by the one above it.
 pub(super) fn check_link(
-    authority: &AuthorityConfig,
+    path: &Path,
     certificate: &Certificate,
     issuer: &AuthorityConfig,
     above: &Certificate,
 ) -> Result<(), Error> {
     let broken = |reason: String| Error::Chain {
-        path: authority.certificate.clone(),
+        path: path.to_owned(),
         issuer: issuer.name.clone(),
         reason,
     };

@@ -1,14 +1,15 @@
 //! `ca`: create, request, sign, import, sign-csr, list, show.
 
 mod exchange;
+mod order;
 mod sign_csr;
 
-pub use sign_csr::the_root;
+pub use order::signer;
 
 use serde_json::{Value, json};
 
 use super::clap_args::Global;
-use super::clap_args::ca::{Ca, CaCreate, KeyType};
+use super::clap_args::ca::{Ca, CaCreate, KeyType, NewCa};
 use super::edge::{Terminal, agreed, confirm, entropy};
 use super::report::{Report, row, table};
 use crate::authority::Pki;
@@ -33,7 +34,7 @@ pub fn run(global: &Global, command: Ca) -> Result<Report, Error> {
 }
 
 fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
-    let authority = pki.config().authority(&arguments.name)?;
+    let authority = pki.config().authority(&arguments.ca.name)?;
     if authority.issuer.is_none() {
         let question = format!(
             "`{}` becomes the root of factory `{}`.",
@@ -42,12 +43,7 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
         );
         confirm(&question, &authority.name, arguments.confirm.as_deref())?;
     }
-    let wish = wish(
-        authority,
-        arguments.common_name.clone(),
-        arguments.key_type,
-        arguments.existing_key,
-    );
+    let wish = wish(authority, &arguments.ca);
     let now = Timestamp::now();
     let mut notes = Vec::new();
     let writer = super::writer(pki, "ca create", &mut notes)?;
@@ -78,18 +74,13 @@ fn create(pki: &Pki, arguments: &CaCreate) -> Result<Report, Error> {
 }
 
 /// What is asked for; without a name of its own a CA has the one in the configuration, or the authority's.
-fn wish(
-    authority: &AuthorityConfig,
-    common_name: Option<String>,
-    key_type: KeyType,
-    existing_key: bool,
-) -> Wish<'static> {
+fn wish(authority: &AuthorityConfig, arguments: &NewCa) -> Wish<'static> {
     let configured = authority.common_name.clone();
     let default_name = configured.or(authority.issuer.as_ref().map(|_| authority.name.clone()));
     Wish {
-        common_name: common_name.or(default_name),
-        curve: key_type.into(),
-        existing_key: match existing_key {
+        common_name: arguments.common_name.clone().or(default_name),
+        curve: arguments.key_type.into(),
+        existing_key: match arguments.existing_key {
             true => ExistingKey::Certify,
             false => ExistingKey::Refuse,
         },
@@ -210,6 +201,14 @@ impl From<KeyType> for Curve {
             KeyType::P384 => Curve::P384,
         }
     }
+}
+
+/// A server's certificate as --json shows it: with its names and itself.
+pub fn describe_server(certificate: &Certificate) -> Value {
+    let mut json = describe(certificate);
+    json["names"] = json!(certificate.alternative_names().unwrap_or_default());
+    json["certificate"] = certificate.to_pem().into();
+    json
 }
 
 /// A certificate as --json shows it.

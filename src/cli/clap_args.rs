@@ -150,7 +150,7 @@ pub struct Init {
     #[arg(long, value_name = "CN")]
     pub device_ca_name: Option<String>,
     /// For a root that is offline: only its token and itself, the CAs below it are on other machines
-    #[arg(long)]
+    #[arg(long, conflicts_with = "device_ca_name")]
     pub offline_root: bool,
     /// For a machine without the root: its certificate comes with the first `ca import`
     #[arg(long, conflicts_with = "offline_root")]

@@ -84,9 +84,13 @@ impl<'a> Reviewer<'a> {
         tell(&format!("this certificate is to be signed:\n{preview}"));
         let answer = match &preview.common_name {
             Some(name) if preview.is_ca => {
-                confirm("It makes a CA of this factory.", name, self.name)
+                let question = format!("`{}` becomes a CA of this factory.", preview.subject);
+                confirm(&question, name, self.name)
             }
-            _ => agree("Nothing is signed yet.", self.yes),
+            _ => agree(
+                &format!("`{}` gets this certificate.", preview.subject),
+                self.yes,
+            ),
         };
         match answer {
             Ok(()) => Consent::Given,

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::ca::{describe, the_root};
+use super::ca::{describe_server, signer};
 use super::clap_args::Global;
 use super::clap_args::tls::{Tls, TlsCreate};
 use super::edge::{Terminal, agreed, entropy};
@@ -21,7 +21,7 @@ use crate::secret::SecretSource;
 use crate::timestamp::Timestamp;
 use crate::x509::device_key::DeviceKey;
 use crate::x509::template::AlternativeName;
-use crate::x509::{Certificate, Csr, request};
+use crate::x509::{self, Csr};
 
 pub fn run(global: &Global, command: Tls) -> Result<Report, Error> {
     let pki = super::open(global)?;
@@ -34,86 +34,64 @@ pub fn run(global: &Global, command: Tls) -> Result<Report, Error> {
 /// certificate: `--existing-key` takes it up.
 fn create(pki: &Pki, arguments: &TlsCreate) -> Result<Report, Error> {
     let destination = Destination::begin(&arguments.output)?;
-    let signer = match arguments.request {
-        true => None,
-        false => Some(Signing::begin(pki, arguments)?),
-    };
+    match arguments.request {
+        true => request(pki, arguments, destination),
+        false => certificate(pki, arguments, destination),
+    }
+}
+
+fn request(pki: &Pki, arguments: &TlsCreate, destination: Destination) -> Result<Report, Error> {
     let (key, place) = server_key(pki, arguments)?;
-    let names = names(arguments);
-    let csr = key.request(&names)?;
-    let (text, json, what) = match signer {
-        None => {
-            let pem = request::to_pem(&csr);
-            let json = json!({ "request": pem });
-            let what = format!("the request of {place} is written to {destination}");
-            (destination.write(pem)?, json, what)
-        }
-        Some(signing) => {
-            let certificate = signing.sign(pki, arguments, &csr)?;
-            let what = format!(
-                "{place} has certificate {} for {} until {}, written to {destination}",
-                certificate.serial(),
-                certificate
-                    .alternative_names()
-                    .unwrap_or_default()
-                    .join(", "),
-                certificate.not_after().date()
-            );
-            let json = described(&certificate);
-            let text = destination.deliver(certificate.to_pem(), certificate.serial())?;
-            (text, json, what)
-        }
-    };
-    let next = match arguments.request {
-        true => {
-            "next, where the CA's token is: factory-ca ca sign-csr FILE --allow-dns NAME -o FILE"
-                .to_owned()
-        }
-        false => format!(
-            "next: `server: {{tls: {{certificate: …, key: {}}}}}` in factory-ca.yaml, for the endpoint",
-            configured(arguments)
-        ),
-    };
-    Ok(Report::new(text, json).note(what).note(next))
+    let pem = x509::request::to_pem(&key.request(&names(arguments))?);
+    let note = format!("the request of {place} is written to {destination}");
+    let json = json!({ "request": pem });
+    Ok(Report::new(destination.write(pem)?, json).note(note).note(
+        "next, where the CA's token is: factory-ca ca sign-csr FILE --allow-dns NAME -o FILE",
+    ))
 }
 
-/// What is at hand to sign with: opened before the key is made.
-struct Signing {
-    issuer: authority::Issuer,
-    writer: crate::ledger::Writer,
-}
-
-impl Signing {
-    fn begin(pki: &Pki, arguments: &TlsCreate) -> Result<Signing, Error> {
-        let authority = match &arguments.authority {
-            Some(name) => pki.config().authority(name)?,
-            None => the_root(pki)?,
-        };
-        let issuer = pki.issuer(authority, &Terminal)?;
-        issuer.check_time(Timestamp::now())?;
-        let writer = super::writer(pki, "tls create", &mut Vec::new())?;
-        Ok(Signing { issuer, writer })
-    }
-
-    fn sign(self, pki: &Pki, arguments: &TlsCreate, csr: &[u8]) -> Result<Certificate, Error> {
-        let now = Timestamp::now();
-        let profile = pki
-            .profile(PROFILE)?
-            .allowing(&arguments.dns, &arguments.ip);
-        let certifying = Certifying {
-            profile: &profile,
-            writer: &self.writer,
-            entropy,
-            review: &agreed,
-            now,
-        };
-        let (factory, ledger) = (pki.config().factory(), pki.ledger()?);
-        let csr = Csr::from_der(csr)?;
-        let certificate =
-            certifying.sign_csr(&csr, &self.issuer, factory, &ledger, Repetition::Renew)?;
-        self.writer.finish(now)?;
-        Ok(certificate)
-    }
+fn certificate(
+    pki: &Pki,
+    arguments: &TlsCreate,
+    destination: Destination,
+) -> Result<Report, Error> {
+    let authority = signer(pki, arguments.authority.as_deref())?;
+    let profile = pki.profile(PROFILE)?;
+    let profile = profile.allowing(&arguments.dns, &arguments.ip);
+    let issuer = pki.issuer(authority, &Terminal)?;
+    let (names, now) = (names(arguments), Timestamp::now());
+    issuer.check_time(now)?;
+    let checked = profile.check_server(arguments.key_type.into(), &names, issuer.view(), now);
+    checked.map_err(authority::Error::from)?;
+    let mut notes = Vec::new();
+    let writer = super::writer(pki, "tls create", &mut notes)?;
+    let (key, place) = server_key(pki, arguments)?;
+    let csr = Csr::from_der(&key.request(&names)?)?;
+    let certifying = Certifying {
+        profile: &profile,
+        writer: &writer,
+        entropy,
+        review: &agreed,
+        now,
+    };
+    let (factory, ledger) = (pki.config().factory(), pki.ledger()?);
+    let certificate = certifying.sign_csr(&csr, &issuer, factory, &ledger, Repetition::Renew)?;
+    writer.finish(now)?;
+    let names = certificate.alternative_names().unwrap_or_default();
+    let note = format!(
+        "{place} has certificate {} for {} until {}, written to {destination}",
+        certificate.serial(),
+        names.join(", "),
+        certificate.not_after().date()
+    );
+    let next = format!(
+        "next, for the endpoint, in factory-ca.yaml: `server: {{tls: {{certificate: {}, key: {}}}}}`",
+        configured(pki, &arguments.output),
+        configured_key(pki, arguments)
+    );
+    let json = describe_server(&certificate);
+    let text = destination.deliver(certificate.to_pem(), certificate.serial())?;
+    Ok(Report::new(text, json).note(note).note(next).after(notes))
 }
 
 /// The key, and what it is called.
@@ -177,20 +155,21 @@ fn names(arguments: &TlsCreate) -> Vec<AlternativeName> {
     dns.chain(ip).collect()
 }
 
-fn described(certificate: &Certificate) -> Value {
-    let mut json = describe(certificate);
-    json["names"] = json!(certificate.alternative_names().unwrap_or_default());
-    json["certificate"] = certificate.to_pem().into();
-    json
-}
-
 /// The key's place as factory-ca.yaml has it.
-fn configured(arguments: &TlsCreate) -> String {
+fn configured_key(pki: &Pki, arguments: &TlsCreate) -> String {
     match (&arguments.key, &arguments.token, &arguments.object) {
         (None, Some(token), Some(object)) => format!("{{token: {token}, object: {object}}}"),
-        (Some(path), ..) => format!("{{file: {}}}", path.display()),
+        (Some(path), ..) => format!("{{file: {}}}", configured(pki, path)),
         _ => "…".to_owned(),
     }
+}
+
+/// A path as factory-ca.yaml has it: relative to the PKI directory, absolute elsewhere.
+fn configured(pki: &Pki, path: &Path) -> String {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let whole = absolute(path);
+    let inside = whole.strip_prefix(absolute(pki.config().directory()));
+    inside.unwrap_or(&whole).display().to_string()
 }
 
 const PROFILE: &str = "tls-server";

@@ -148,6 +148,20 @@ impl Profile {
         self.validity(issuer, now).map(|_| ())
     }
 
+    /// Whether [`Profile::admit`] would admit a server's request with a key on this curve and these names: asked before
+    /// the key is made.
+    pub fn check_server(
+        &self,
+        curve: Curve,
+        names: &[AlternativeName],
+        issuer: IssuerView<'_>,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        self.admit_kind(KeyKind::Ec(curve))?;
+        self.allow_names(names)?;
+        self.validity(issuer.certificate, now).map(|_| ())
+    }
+
     /// The name that [`Profile::admit_ca`] would give a CA with a key on this curve.
     pub fn name_ca(&self, curve: Curve, naming: Naming<'_>) -> Result<Name, Refusal> {
         self.admit_kind(KeyKind::Ec(curve))?;

@@ -15,15 +15,24 @@ impl Profile {
         &self,
         extensions: &[Extension],
     ) -> Result<Vec<AlternativeName>, Refusal> {
-        let Some(allowed) = &self.alternative_names else {
+        if self.alternative_names.is_none() {
             return Ok(Vec::new());
-        };
+        }
         let requested = extensions
             .iter()
             .find(|extension| extension.oid.to_string() == SUBJECT_ALT_NAME);
         let names = match requested {
             Some(extension) => read_alternative_names(&extension.value)?,
             None => Vec::new(),
+        };
+        self.allow_names(&names)?;
+        Ok(names)
+    }
+
+    /// Holds names against the profile's lists; a profile without lists takes none, and refuses none.
+    pub(super) fn allow_names(&self, names: &[AlternativeName]) -> Result<(), Refusal> {
+        let Some(allowed) = &self.alternative_names else {
+            return Ok(());
         };
         if names.is_empty() {
             return Err(Refusal::new(
@@ -35,18 +44,15 @@ impl Profile {
         }
         match names.iter().find(|name| !allowed.allows(name)) {
             Some(name) => {
+                let found = match name {
+                    AlternativeName::Dns(name) => shown(name),
+                    AlternativeName::Ip(address) => address.to_string(),
+                };
                 let wanted = format!("one that the lists of profile `{}` allow", self.name);
-                Err(Refusal::new(
-                    "san-not-allowed",
-                    "a requested alternative name",
-                    match name {
-                        AlternativeName::Dns(name) => shown(name),
-                        AlternativeName::Ip(address) => address.to_string(),
-                    },
-                    wanted,
-                ))
+                let object = "a requested alternative name";
+                Err(Refusal::new("san-not-allowed", object, found, wanted))
             }
-            None => Ok(names),
+            None => Ok(()),
         }
     }
 }

@@ -24,6 +24,7 @@ mod body;
 mod connection;
 mod descriptors;
 mod devices;
+mod files;
 mod handover;
 mod metrics;
 mod problem;

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use ipnet::IpNet;
-use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::backend::Backend;
 use super::body::Body;
 use super::devices::{DeviceTurn, Devices};
+use super::files::reply;
 use super::handover::Handover;
 use super::problem::{Problem, shown};
 use super::receive::{drain, read, require_json};
@@ -25,8 +25,8 @@ use crate::gateway::{SotaRequest, SotaTemplate};
 use crate::ledger::{AtGateway, OnLive};
 use crate::profile::Profile;
 use crate::timestamp::Timestamp;
+use crate::x509::Csr;
 use crate::x509::name::ORGANIZATIONAL_UNIT;
-use crate::x509::{Csr, certificate};
 
 /// All that registering devices takes.
 pub(super) struct Registration {
@@ -348,33 +348,6 @@ impl Registration {
             });
         }
     }
-}
-
-/// The object whose every member becomes a file of the device.
-fn reply(issued: &Issued, counter: &Counter, sota_toml: &str) -> String {
-    let issuer = counter.issuer();
-    let leaf = certificate::to_pem(&issued.certificate);
-    let files = Files {
-        chained: &format!("{leaf}{}", issuer.certificate().to_pem()),
-        client: &leaf,
-        root: &issuer.root().to_pem(),
-        sota_toml,
-    };
-    // Texts can always be written as JSON.
-    serde_json::to_string(&files).unwrap_or_default()
-}
-
-/// The files of a device.
-#[derive(Serialize)]
-struct Files<'a> {
-    #[serde(rename = "client.pem")]
-    client: &'a str,
-    #[serde(rename = "client.chained")]
-    chained: &'a str,
-    #[serde(rename = "root.crt")]
-    root: &'a str,
-    #[serde(rename = "sota.toml")]
-    sota_toml: &'a str,
 }
 
 /// A name that the backend can show: the reference server passes on anything.

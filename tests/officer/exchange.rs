@@ -1,5 +1,7 @@
 //! An offline root and an online machine, which only files go between.
 
+use factory_ca::authority::exchange::Answer;
+use factory_ca::x509::Certificate;
 use snapbox::str;
 
 use crate::support::factory::Factory;
@@ -264,6 +266,56 @@ fn an_answer_of_another_root_is_refused() {
         str![[r#"
 error: `rogue.answer`: the root's SHA-256 is [HASH], wanted is [HASH]
 hint: nothing was done; have the file written again where it came from, and compare both sides
+
+"#]],
+    );
+}
+
+/// An answer whose checksum fits, whatever stands in it.
+fn forge(factory: &Factory, certificate: &str, root: &str) {
+    let read = |name: &str| Certificate::from_pem(factory.read(name).as_bytes()).unwrap();
+    let answer = Answer {
+        authority: "line-1".to_owned(),
+        certificate: read(certificate),
+        root: read(root),
+    };
+    factory.write("forged.answer", answer.to_text("demo-factory"));
+}
+
+#[test]
+fn what_is_no_certificate_of_a_ca_does_not_come_in() {
+    let factory = asked();
+    let root = "offline/certs/factory_ca.pem";
+    factory
+        .run("tls create --dns a.example --key a.key --request -o a.csr")
+        .succeeds();
+    let sign = offline("ca sign-csr a.csr --allow-dns a.example --yes -o a.pem");
+    factory.run(&sign).succeeds();
+    let import = format!(
+        "ca import forged.answer --confirm {}",
+        fingerprint(&factory)
+    );
+    forge(&factory, "a.pem", root);
+    factory.refuses(
+        &import,
+        2,
+        str![[r#"
+error: `forged.answer`: the certificate is one of no CA, wanted is a CA's
+hint: nothing was done; have the file written again where it came from, and compare both sides
+
+"#]],
+    );
+    // One CA below another root of the same name.
+    factory
+        .run("--pki-dir rogue init --factory demo-factory")
+        .succeeds();
+    forge(&factory, "rogue/certs/line-1.pem", root);
+    factory.refuses(
+        &import,
+        2,
+        str![[r#"
+error: certificate `forged.answer` is not issued by `root`: its signature does not verify with that one's key
+hint: run `factory-ca ca list` to see what the configuration names
 
 "#]],
     );

@@ -82,7 +82,7 @@ fn nothing_is_signed_that_nobody_agreed_to() {
     let factory = with_request();
     let line = format!("ca sign-csr tls.csr {ALLOWED} -o tls-crt");
     let outcome = factory.run(&line).ends_with(2);
-    let told = "error: Nothing is signed yet. Nobody is there to confirm it, and nothing was done\nhint: add `--yes`\n";
+    let told = "error: `CN=gateway.example.com` gets this certificate. Nobody is there to confirm it, and nothing was done\nhint: add `--yes`\n";
     assert!(outcome.stderr.ends_with(told), "{}", outcome.stderr);
     assert_eq!(factory.issued(), 2);
     assert!(!factory.path("tls-crt").exists());

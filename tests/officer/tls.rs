@@ -56,7 +56,7 @@ fn an_endpoint_serves_with_a_key_in_a_file() {
     let factory = factory("{file: endpoint.key}");
     factory.run(FILE).succeeds().says(str![[r#"
 the key in `pki/endpoint.key` has certificate [SERIAL] for localhost, 127.0.0.1 until [DATE], written to `pki/certs/endpoint.pem`
-next: `server: {tls: {certificate: …, key: {file: pki/endpoint.key}}}` in factory-ca.yaml, for the endpoint
+next, for the endpoint, in factory-ca.yaml: `server: {tls: {certificate: certs/endpoint.pem, key: {file: endpoint.key}}}`
 
 "#]]);
     let mode = fs::metadata(factory.path("pki/endpoint.key")).unwrap();
@@ -71,7 +71,7 @@ fn an_endpoint_serves_with_a_key_in_a_token() {
     let factory = factory("{token: line, object: endpoint}");
     factory.run(TOKEN).succeeds().says(str![[r#"
 key `endpoint` in token `line` has certificate [SERIAL] for localhost, 127.0.0.1 until [DATE], written to `pki/certs/endpoint.pem`
-next: `server: {tls: {certificate: …, key: {token: line, object: endpoint}}}` in factory-ca.yaml, for the endpoint
+next, for the endpoint, in factory-ca.yaml: `server: {tls: {certificate: certs/endpoint.pem, key: {token: line, object: endpoint}}}`
 
 "#]]);
     assert_serves(&factory);
@@ -174,6 +174,43 @@ hint: leave out `--existing-key` and name a new file
     factory
         .run("tls create --key tls.key -o tls.pem")
         .ends_with(2);
+    assert_eq!(factory.issued(), 2);
+}
+
+#[test]
+fn what_the_profile_refuses_is_refused_before_a_key_is_made() {
+    let factory = Factory::demo();
+    let profile = include_str!("../../profiles/tls-server.yaml");
+    factory.write(
+        "pki/profiles/tls-server.yaml",
+        profile.replace("[p256, p384]", "[p256]"),
+    );
+    let in_token =
+        "tls create --dns localhost --token line --object tls --key-type p384 -o tls.pem";
+    factory.refuses(
+        in_token,
+        1,
+        str![[r#"
+error: the key is P-384, wanted is P-256
+hint: run `factory-ca profile list` and `factory-ca profile show NAME` to see what is accepted
+
+"#]],
+    );
+    // The root ends in twenty years.
+    factory.write(
+        "pki/profiles/tls-server.yaml",
+        profile
+            .replace("at-least: 30d", "at-least: 25y")
+            .replace("period: 2y", "period: 30y"),
+    );
+    let in_file = "tls create --dns localhost --key tls.key -o tls.pem";
+    let outcome = factory.run(in_file).ends_with(1);
+    assert!(
+        outcome.stderr.starts_with("error: the end of validity is "),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!factory.path("tls.key").exists());
     assert_eq!(factory.issued(), 2);
 }
 

@@ -8,6 +8,7 @@ pub mod note;
 use std::path::Path;
 
 use super::ca::{Wish, key_in_token};
+use super::pki::{check_link, read_certificate};
 use super::{Error, Pki, issuer};
 use crate::config::AuthorityConfig;
 use crate::hex;
@@ -105,8 +106,12 @@ impl Pki {
             return Err(differs("the root's SHA-256", found, wanted).into());
         }
         let certificate = &answer.certificate;
-        super::pki::check_link(authority, certificate, root, &answer.root)?;
-        super::pki::check_link(root, &answer.root, root, &answer.root)?;
+        check_link(file, certificate, root, &answer.root)?;
+        check_link(file, &answer.root, root, &answer.root)?;
+        if !certificate.signs_certificates() {
+            let (found, wanted) = ("one of no CA".to_owned(), "a CA's".to_owned());
+            return Err(differs("the certificate", found, wanted).into());
+        }
         for one in [certificate, &answer.root] {
             if now < one.not_before() || now > one.not_after() {
                 let found = format!("{} to {}", one.not_before(), one.not_after());
@@ -132,7 +137,7 @@ impl Pki {
 
     /// The root's certificate, if it is here already.
     pub fn known_root(&self, root: &AuthorityConfig) -> Result<Option<Certificate>, Error> {
-        match super::pki::read_certificate(root) {
+        match read_certificate(root) {
             Ok(certificate) => Ok(Some(certificate)),
             Err(Error::NotCreated { .. }) => Ok(None),
             Err(error) => Err(error),

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::{describe, next, the_root, wish};
-use crate::authority::certify::Certifying;
+use super::order::{Order, refused, signer};
+use super::{describe, next, wish};
 use crate::authority::exchange::{Answer, Request};
 use crate::authority::sign_csr::Repetition;
 use crate::authority::{self, Pki};
 use crate::cli::clap_args::ca::{CaImport, CaRequest, CaSign};
-use crate::cli::edge::{Reviewer, Terminal, confirm, entropy};
+use crate::cli::edge::{Reviewer, Terminal, confirm};
 use crate::cli::files::Destination;
 use crate::cli::report::{Report, tell};
 use crate::error::Error;
@@ -18,15 +18,14 @@ use crate::hex;
 use crate::timestamp::Timestamp;
 
 pub fn request(pki: &Pki, arguments: &CaRequest) -> Result<Report, Error> {
-    let authority = pki.config().authority(&arguments.name)?;
+    let authority = pki.config().authority(&arguments.ca.name)?;
     if authority.issuer.is_none() {
         let message = format!("authority `{}` is a root: it signs itself", authority.name);
         let hint = format!("run `factory-ca ca create {}`", authority.name);
         return Err(Error::usage(message, hint));
     }
     let destination = Destination::begin(&arguments.output)?;
-    let name = arguments.common_name.clone();
-    let wish = wish(authority, name, arguments.key_type, arguments.existing_key);
+    let wish = wish(authority, &arguments.ca);
     let text = pki.request_ca(authority, &wish, &Terminal)?;
     let note = format!(
         "the request of `{}` is written to {destination}",
@@ -39,49 +38,33 @@ pub fn request(pki: &Pki, arguments: &CaRequest) -> Result<Report, Error> {
 }
 
 pub fn sign(pki: &Pki, arguments: &CaSign) -> Result<Report, Error> {
-    let issuer = match &arguments.authority {
-        Some(name) => pki.config().authority(name)?,
-        None => the_root(pki)?,
-    };
-    let (text, factory) = (read(&arguments.request)?, pki.config().factory());
-    let request = Request::read(&arguments.request, &text, factory)?;
+    let (file, factory) = (&arguments.request, pki.config().factory());
+    let authority = signer(pki, arguments.authority.as_deref())?;
     let profile = pki.profile(&arguments.profile)?;
+    let request = match Request::read(file, &read(file)?, factory) {
+        Err(error @ authority::Error::Csr(_)) => return Err(refused(profile.name(), file, error)),
+        other => other?,
+    };
     let destination = Destination::begin(&arguments.output)?;
-    let issuer = pki.issuer(issuer, &Terminal)?;
-    let mut notes = Vec::new();
-    let writer = crate::cli::writer(pki, "ca sign", &mut notes)?;
-    let now = Timestamp::now();
-    let reviewer = Reviewer::new(false, arguments.confirm.as_deref());
     tell(&format!(
         "`{}` asks for authority `{}`",
-        arguments.request.display(),
+        file.display(),
         request.authority
     ));
-    let certifying = Certifying {
+    let order = Order {
+        command: "ca sign",
+        file,
+        csr: &request.csr,
         profile: &profile,
-        writer: &writer,
-        entropy,
-        review: &|preview| reviewer.ask(preview),
-        now,
+        authority,
+        reviewer: Reviewer::new(false, arguments.confirm.as_deref()),
+        repetition: Repetition::Repeat,
     };
-    let ledger = pki.ledger()?;
-    let signed = certifying.sign_csr(&request.csr, &issuer, factory, &ledger, Repetition::Repeat);
-    let certificate = match signed {
-        Ok(certificate) => certificate,
-        Err(error @ authority::Error::Withheld(_)) => return Err(reviewer.explain(error)),
-        Err(error) => {
-            return Err(Error::Request {
-                profile: arguments.profile.clone(),
-                file: arguments.request.display().to_string(),
-                error: Box::new(error),
-            });
-        }
-    };
-    writer.finish(now)?;
+    let done = order.carry_out(pki)?;
     let answer = Answer {
         authority: request.authority,
-        root: issuer.root().clone(),
-        certificate,
+        root: done.issuer.root().clone(),
+        certificate: done.certificate,
     };
     let note = format!(
         "`{}` has certificate {} until {}, the answer is written to {destination}",
@@ -99,7 +82,7 @@ pub fn sign(pki: &Pki, arguments: &CaSign) -> Result<Report, Error> {
             hex::encode(answer.root.fingerprint())
         ))
         .note("next, on the machine that asked: factory-ca ca import FILE")
-        .after(notes))
+        .after(done.notes))
 }
 
 pub fn import(pki: &Pki, arguments: &CaImport) -> Result<Report, Error> {

@@ -35,8 +35,9 @@ pub enum Ca {
     },
 }
 
+/// The CA that is made, here or with an answer from the root's machine.
 #[derive(Debug, Args)]
-pub struct CaCreate {
+pub struct NewCa {
     /// Its name in factory-ca.yaml
     pub name: String,
     /// Its common name (default: `common-name` in factory-ca.yaml, or its name there)
@@ -45,9 +46,15 @@ pub struct CaCreate {
     /// The key's curve
     #[arg(long, value_enum, default_value_t = KeyType::P256)]
     pub key_type: KeyType,
-    /// Certify the key that is in the token already
+    /// Take the key that is in the token already
     #[arg(long)]
     pub existing_key: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CaCreate {
+    #[command(flatten)]
+    pub ca: NewCa,
     /// The name again, to create a root without being asked
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
@@ -91,17 +98,8 @@ pub struct SignCsr {
 
 #[derive(Debug, Args)]
 pub struct CaRequest {
-    /// Its name in factory-ca.yaml
-    pub name: String,
-    /// Its common name (default: `common-name` in factory-ca.yaml, or its name there)
-    #[arg(long, value_name = "CN")]
-    pub common_name: Option<String>,
-    /// The key's curve
-    #[arg(long, value_enum, default_value_t = KeyType::P256)]
-    pub key_type: KeyType,
-    /// Ask for the key that is in the token already
-    #[arg(long)]
-    pub existing_key: bool,
+    #[command(flatten)]
+    pub ca: NewCa,
     /// Where the request goes; `-` is stdout
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
