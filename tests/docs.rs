@@ -166,8 +166,6 @@ fn the_commands_shown_run() {
     let denied = format!(r#"{{"devices": [{{"uuid": "{DEVICE}", "name": null}}], "next": null}}"#);
     let backend = MockServer::start(vec![status(201, "{}"), ok(&denied), status(204, "")]);
     let factory = partially_detached(&backend);
-    let root = "keys: [{token: root, object: root-ca}]";
-    factory.configure(root, &format!("{root}\n    profiles: [tls-server]"));
     let mut started = 0;
     for block in blocks(ENDPOINT, "sh") {
         if block == "factory-ca serve\n" {

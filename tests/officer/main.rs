@@ -7,6 +7,7 @@
 mod support;
 
 mod crl;
+mod docs;
 mod exchange;
 mod sign_csr;
 mod tls;
