@@ -11,3 +11,14 @@ mod docs;
 mod exchange;
 mod sign_csr;
 mod tls;
+
+use support::factory::Factory;
+use support::relying::Relying;
+
+/// Who trusts the root and was given nothing else.
+fn root(factory: &Factory) -> Relying {
+    Relying {
+        anchor: factory.path("pki/certs/factory_ca.pem"),
+        ..Relying::default()
+    }
+}

@@ -2,8 +2,9 @@
 
 use snapbox::str;
 
+use crate::root;
 use crate::support::factory::Factory;
-use crate::support::relying::{Purpose, Relying};
+use crate::support::relying::Purpose;
 use crate::support::requests::{openssl, text};
 
 const NAMES: [&str; 2] = [
@@ -17,13 +18,6 @@ fn with_request() -> Factory {
     factory.key("tls");
     factory.request_with_key("tls", "tls", "/", &NAMES);
     factory
-}
-
-fn root(factory: &Factory) -> Relying {
-    Relying {
-        anchor: factory.path("pki/certs/factory_ca.pem"),
-        ..Relying::default()
-    }
 }
 
 #[test]

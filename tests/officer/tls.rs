@@ -9,9 +9,10 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use snapbox::str;
 
+use crate::root;
 use crate::support::device::Device;
 use crate::support::factory::Factory;
-use crate::support::relying::{Purpose, Relying};
+use crate::support::relying::Purpose;
 use crate::support::requests::{DEVICE, openssl, text};
 
 const FILE: &str =
@@ -22,13 +23,6 @@ fn factory(key: &str) -> Factory {
     Factory::with_endpoint(&format!(
         "server: {{tls: {{certificate: certs/endpoint.pem, key: {key}}}}}"
     ))
-}
-
-fn root(factory: &Factory) -> Relying {
-    Relying {
-        anchor: factory.path("pki/certs/factory_ca.pem"),
-        ..Relying::default()
-    }
 }
 
 /// A device that trusts the root registers over TLS.
