@@ -1,6 +1,6 @@
 //! Making a CA: a key in its token, a certificate signed by its issuer, a record in the ledger, a file.
 
-use super::certify::{By, Bytes, Certifying, Review, made_before};
+use super::certify::{By, Bytes, Certifying, Review, made_before, refuse_other_use};
 use super::{Entropy, Error, Issuer, Pki};
 use crate::config::AuthorityConfig;
 use crate::ledger::Writer;
@@ -79,6 +79,7 @@ impl Pki {
         let (key, attributes) = key_in_token(&token, &place.object, wish.curve, wish.existing_key)?;
         let above = issuer.as_ref().map(Issuer::certificate);
         let request = profile.admit_ca(key.public_key(), naming, above, now)?;
+        refuse_other_use(&self.ledger()?, &profile, &request)?;
         let before = made_before(&self.ledger()?, &profile, above, &request, now)?;
         let certificate = match before {
             Some(certificate) => certificate,

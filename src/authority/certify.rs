@@ -8,7 +8,7 @@ use std::fmt;
 use super::{Entropy, Error, Issuer, abandon, issuer, new_serial, record};
 use crate::hex;
 use crate::ledger::{EntryId, Intent, Ledger, Reservation, Writer};
-use crate::profile::{IssuerView, Linted, Profile, Request, lint};
+use crate::profile::{IssuerView, Kind, Linted, Profile, Refusal, Request, lint};
 use crate::timestamp::Timestamp;
 use crate::token::Signer;
 use crate::x509::name::COMMON_NAME;
@@ -158,7 +158,7 @@ pub(super) fn made_before(
     let issuer = issuer.map_or(request.subject(), Certificate::subject);
     let key = request.key().fingerprint();
     let wanted: Vec<String> = shown(request.alternative_names());
-    for entry in ledger.by_key_without_claim(&key, profile.name())? {
+    for entry in ledger.by_key_without_claim(&key, Some(profile.name()))? {
         let live = entry.is_live(now) && entry.issuer == issuer.der();
         let Some(der) = entry.certificate.filter(|_| live) else {
             continue;
@@ -173,6 +173,31 @@ pub(super) fn made_before(
         }
     }
     Ok(None)
+}
+
+/// A key is for CAs or for servers: what a server signs in a handshake must never be taken for a certificate.
+pub(super) fn refuse_other_use(
+    ledger: &Ledger,
+    profile: &Profile,
+    request: &Request,
+) -> Result<(), Error> {
+    let wanted = profile.kind() != Kind::Leaf;
+    for entry in ledger.by_key_without_claim(&request.key().fingerprint(), None)? {
+        let Some(der) = &entry.certificate else {
+            continue;
+        };
+        let certificate =
+            Certificate::from_der(der).map_err(|_| Error::CertificateLost(entry.id))?;
+        if certificate.signs_certificates() != wanted {
+            let (whose, own) = match wanted {
+                true => ("server", "a CA's own"),
+                false => ("CA", "a server's own"),
+            };
+            let found = format!("that of {whose} `{}`", certificate.subject());
+            return Err(Refusal::new("key-use", "the key", found, own).into());
+        }
+    }
+    Ok(())
 }
 
 impl By<'_> {

@@ -1,6 +1,6 @@
 //! Signing a request that somebody brings to an officer: a server's, or a CA's whose key is elsewhere.
 
-use super::certify::{By, Bytes, Certifying, made_before};
+use super::certify::{By, Bytes, Certifying, made_before, refuse_other_use};
 use super::{Error, Issuer};
 use crate::ledger::Ledger;
 use crate::profile::Kind;
@@ -44,6 +44,7 @@ impl Certifying<'_> {
                 .profile
                 .admit_ca_csr(csr, factory, issuer.certificate(), self.now)?,
         };
+        refuse_other_use(ledger, self.profile, &request)?;
         if repetition == Repetition::Repeat {
             let above = Some(issuer.certificate());
             let before = made_before(ledger, self.profile, above, &request, self.now)?;

@@ -15,6 +15,7 @@ use crate::authority::certify::Certifying;
 use crate::authority::server_key::ServerKey;
 use crate::authority::sign_csr::Repetition;
 use crate::authority::{self, Pki};
+use crate::config::KeyPlace;
 use crate::error::Error;
 use crate::output::file::{self, Access, OutputError};
 use crate::secret::SecretSource;
@@ -115,6 +116,18 @@ fn server_key(pki: &Pki, arguments: &TlsCreate) -> Result<(ServerKey, String), E
             ));
         }
     };
+    let is_its_key = |place: &KeyPlace| place.token == token.name && place.object == *object;
+    let mut authorities = pki.config().authorities();
+    if let Some(ca) = authorities.find(|ca| ca.key.as_ref().is_some_and(is_its_key)) {
+        let message = format!(
+            "key `{object}` in token `{}` is that of authority `{}`; nothing was signed",
+            token.name, ca.name
+        );
+        return Err(Error::usage(
+            message,
+            "name another `--object`: a server has a key of its own",
+        ));
+    }
     let existing = match arguments.existing_key {
         true => ExistingKey::Certify,
         false => ExistingKey::Refuse,

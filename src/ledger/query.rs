@@ -41,8 +41,12 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// Entries without a claim (CAs, servers) for a key and profile, newest first.
-    pub fn by_key_without_claim(&self, key: &[u8; 32], profile: &str) -> Result<Vec<Entry>, Error> {
+    /// Entries without a claim (CAs, servers) for a key, of one profile or of all, newest first.
+    pub fn by_key_without_claim(
+        &self,
+        key: &[u8; 32],
+        profile: Option<&str>,
+    ) -> Result<Vec<Entry>, Error> {
         self.query(|connection| read::unclaimed(connection, key, profile))
     }
 

@@ -209,6 +209,55 @@ hint: run `factory-ca profile list` and `factory-ca profile show NAME` to see wh
 }
 
 #[test]
+fn a_key_is_a_cas_or_a_servers_but_never_both() {
+    let factory = Factory::demo();
+    for more in ["", " --request"] {
+        factory.refuses(
+            &format!("tls create --dns localhost --token line --object line-1 --existing-key -o tls.pem{more}"),
+            2,
+            str![[r#"
+error: key `line-1` in token `line` is that of authority `line-1`; nothing was signed
+hint: name another `--object`: a server has a key of its own
+
+"#]],
+        );
+    }
+    // The key of a CA that somebody else keeps.
+    factory.key("online");
+    factory.request_with_key("ca", "online", "/CN=fio-1/OU=demo-factory", &[]);
+    let names = ["-addext", "subjectAltName=DNS:localhost"];
+    factory.request_with_key("server", "online", "/", &names);
+    factory
+        .run("ca sign-csr ca.csr --profile device-ca --confirm fio-1 -o ca.pem")
+        .succeeds();
+    factory.refuses(
+        "ca sign-csr server.csr --allow-dns localhost --yes -o server.pem",
+        1,
+        str![[r#"
+error: profile `tls-server` refuses `server.csr`: the key is that of CA `CN=fio-1, OU=demo-factory`, wanted is a server's own; nothing was signed
+hint: run `factory-ca profile show tls-server` to see what it accepts
+
+"#]],
+    );
+    // And the other way round.
+    factory.key("tls");
+    factory.request_with_key("server", "tls", "/", &names);
+    factory.request_with_key("ca", "tls", "/CN=fio-2/OU=demo-factory", &[]);
+    factory
+        .run("ca sign-csr server.csr --allow-dns localhost --yes -o server.pem")
+        .succeeds();
+    factory.refuses(
+        "ca sign-csr ca.csr --profile device-ca --confirm fio-2 -o ca2.pem",
+        1,
+        str![[r#"
+error: profile `device-ca` refuses `ca.csr`: the key is that of server `CN=localhost`, wanted is a CA's own; nothing was signed
+hint: run `factory-ca profile show device-ca` to see what it accepts
+
+"#]],
+    );
+}
+
+#[test]
 fn a_name_that_is_no_host_name_is_refused_before_a_key_is_made() {
     let factory = Factory::demo();
     factory.refuses(

@@ -28,13 +28,14 @@ pub(in crate::ledger) fn by_serial(connection: &Connection, serial: &Serial) -> 
     entries(connection, condition, [serial.as_bytes()])
 }
 
-/// Entries without a claim for a key and profile, newest first.
+/// Entries without a claim for a key, of one profile or of all, newest first.
 pub(in crate::ledger) fn unclaimed(
     connection: &Connection,
     key: &[u8; 32],
-    profile: &str,
+    profile: Option<&str>,
 ) -> Result<Vec<Entry>> {
-    let condition = "WHERE namespace IS NULL AND key = ?1 AND profile = ?2 ORDER BY entry.id DESC";
+    let condition = "WHERE namespace IS NULL AND key = ?1 AND (?2 IS NULL OR profile = ?2) \
+                     ORDER BY entry.id DESC";
     entries(connection, condition, params![key, profile])
 }
 

@@ -346,9 +346,14 @@ fn certificates_without_a_claim_may_overlap() {
         newest = issue(&writer, &paper);
     }
     let hash = sha256(&key.subject_public_key_info());
-    let found = desk.ledger.by_key_without_claim(&hash, "ca").unwrap();
+    let found = desk.ledger.by_key_without_claim(&hash, Some("ca")).unwrap();
     assert_eq!((found.len(), found[0].id), (2, newest));
-    assert_eq!(desk.ledger.by_key_without_claim(&hash, "tls").unwrap(), []);
+    assert_eq!(
+        desk.ledger
+            .by_key_without_claim(&hash, Some("tls"))
+            .unwrap(),
+        []
+    );
 }
 
 #[test]
